@@ -1,0 +1,200 @@
+"""Every error that Kist raises on purpose.
+
+KistError                    code (stable string), message, about (facts), retry (bool)
+├─ Refused                   the caller must change something
+│  ├─ Invalid ─ BadName · BadRange · BadChecksum · WrongType · TooLarge
+│  ├─ Missing ─ FileMissing · ObjectMissing · BucketMissing · UploadMissing · KeyMissing
+│  ├─ NotSignedIn · NotAllowed
+│  ├─ TooMany · OverQuota
+│  ├─ Conflict ─ Clash · WrongState · InProgress · Incomplete · AlreadyThere · BucketNotEmpty · Stale
+│  └─ Unsupported            this store cannot do that
+├─ Unavailable               try again later ─ StoreUnavailable · CatalogueBusy · StoreFull · Busy
+├─ Broken                    wake somebody ─ StoreRefused · Corrupt · Misconfigured · ClockSkew
+└─ Stopped                   cancelled by the user or by shutdown
+
+An error says what happened and what to do; it knows nothing of HTTP. Adapters translate foreign exceptions at their
+border with ``raise … from``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+_WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+class KistError(Exception):
+    """Root of the tree.
+
+    ``code`` is the stable snake-case word that clients may branch on, made from the class name. ``about`` holds facts
+    that are safe to show to the caller (ids, limits, sizes), never secrets. ``retry`` is true when the same request
+    may succeed later without a change; ``about["after"]`` then says in how many seconds, where that is known.
+    """
+
+    code: ClassVar[str] = "kist_error"
+    retry: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        cls.code = _WORD_START.sub("_", cls.__name__).lower()
+
+    def __init__(self, message: str, **about: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.about = about
+
+
+class Refused(KistError):
+    """The caller must change something before trying again."""
+
+
+class Invalid(Refused):
+    """The request cannot be understood or breaks a rule of form."""
+
+
+class BadName(Invalid):
+    """A file, bucket or key name breaks the naming rules."""
+
+
+class BadRange(Invalid):
+    """The asked range lies outside the content; ``about["size"]`` is the size in bytes."""
+
+
+class BadChecksum(Invalid):
+    """The bytes that arrived do not have the checksum that was declared."""
+
+
+class WrongType(Invalid):
+    """The media type is not accepted here."""
+
+
+class TooLarge(Invalid):
+    """More bytes than allowed; ``about["limit"]`` is the limit in bytes."""
+
+
+class Missing(Refused):
+    """There is no such thing, or the caller may not know of it: both look the same."""
+
+
+class FileMissing(Missing):
+    """No such file for this caller."""
+
+
+class ObjectMissing(Missing):
+    """No object at this place of the store."""
+
+
+class BucketMissing(Missing):
+    """No such bucket for this caller."""
+
+
+class UploadMissing(Missing):
+    """No such upload for this caller."""
+
+
+class KeyMissing(Missing):
+    """No such key."""
+
+
+class NotSignedIn(Refused):
+    """The caller gave no credential, or one that is not valid."""
+
+
+class NotAllowed(Refused):
+    """The caller is known and may not do this."""
+
+
+class TooMany(Refused):
+    """Too many tries or too many open things; ``about["after"]`` says when to come back, in seconds."""
+
+    retry = True
+
+
+class OverQuota(Refused):
+    """The owner's quota would be exceeded."""
+
+
+class Conflict(Refused):
+    """The request does not fit the present state."""
+
+
+class Clash(Conflict):
+    """Somebody else changed the row first: read it again and decide again."""
+
+    retry = True
+
+
+class WrongState(Conflict):
+    """The thing is in a state from which this move is not allowed."""
+
+
+class InProgress(Conflict):
+    """The same request is being carried out right now; ask again in ``about["after"]`` seconds."""
+
+    retry = True
+
+
+class Incomplete(Conflict):
+    """Fewer bytes arrived than were declared, or the sender left before the end."""
+
+
+class AlreadyThere(Conflict):
+    """Something with this name or id exists already."""
+
+
+class BucketNotEmpty(Conflict):
+    """A bucket that holds objects is never removed."""
+
+
+class Stale(Conflict):
+    """The caller's condition (If-Match) names a version that is no longer current."""
+
+
+class Unsupported(Refused):
+    """This store or server cannot do that."""
+
+
+class Unavailable(KistError):
+    """Nothing is wrong with the request: try again later."""
+
+    retry = True
+
+
+class StoreUnavailable(Unavailable):
+    """The object store did not answer, or answered that it is overloaded."""
+
+
+class CatalogueBusy(Unavailable):
+    """The database did not take the change in time."""
+
+
+class StoreFull(Unavailable):
+    """The store or the disk has no room left."""
+
+
+class Busy(Unavailable):
+    """This server has as many uploads under way as it takes, or it is stopping."""
+
+
+class Broken(KistError):
+    """Something is wrong on the operator's side: wake somebody."""
+
+
+class StoreRefused(Broken):
+    """The store refused what Kist asked: wrong key, missing right, unexpected answer."""
+
+
+class Corrupt(Broken):
+    """Stored bytes are not what was stored."""
+
+
+class Misconfigured(Broken):
+    """The settings cannot work; the message says which and how to mend it."""
+
+
+class ClockSkew(Broken):
+    """This machine's clock and the store's differ too much to sign requests."""
+
+
+class Stopped(KistError):
+    """Cancelled by the user or by shutdown."""

@@ -1,0 +1,101 @@
+"""Changes to the catalogue as values: the service thinks first, then hands them over to be committed together."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TypeAlias
+
+import msgspec
+
+from kist.errors import WrongState
+from kist.model.file import File, FileState
+from kist.model.rows import AuditEntry, Doomed, Idempotency, Key
+from kist.model.upload import Upload, UploadState
+
+Row: TypeAlias = File | Upload | Key | Doomed | Idempotency | AuditEntry
+
+
+class Add(msgspec.Struct, frozen=True):
+    """A new row. ``Clash`` when its id is taken."""
+
+    row: Row
+
+
+class Swap(msgspec.Struct, frozen=True):
+    """``before`` becomes ``after``: compare-and-set on every field that differs and on the state.
+
+    ``Clash`` when the row is gone or one of those fields no longer has the value in ``before``. Raises
+    ``WrongState`` at once when the table below forbids the move.
+    """
+
+    before: Row
+    after: Row
+
+    def __post_init__(self) -> None:
+        check_move(self.before, self.after)
+
+
+class Drop(msgspec.Struct, frozen=True):
+    """The row goes. ``Clash`` when it is gone already or its state is no longer that of ``row``."""
+
+    row: Row
+
+
+class Counter(StrEnum):
+    """The columns of ``usage``."""
+
+    BYTES = "bytes"
+    FILES = "files"
+    UPLOADS = "uploads"
+
+
+class Count(msgspec.Struct, frozen=True, kw_only=True):
+    """``owner``'s ``counter`` moves by ``by``; ``Clash`` (about: counter) if it would then exceed ``at_most``."""
+
+    owner: str
+    counter: Counter
+    by: int
+    at_most: int | None = None
+
+
+Change: TypeAlias = Add | Swap | Drop | Count
+
+FILE_MOVES: frozenset[tuple[FileState, FileState]] = frozenset(
+    {
+        (FileState.PENDING, FileState.READY),
+        (FileState.READY, FileState.READY),
+        (FileState.READY, FileState.REMOVED),
+        (FileState.READY, FileState.LOST),
+        (FileState.LOST, FileState.READY),
+        (FileState.LOST, FileState.REMOVED),
+    }
+)
+UPLOAD_MOVES: frozenset[tuple[UploadState, UploadState]] = frozenset(
+    {
+        (UploadState.OPEN, UploadState.OPEN),
+        (UploadState.OPEN, UploadState.SEALING),
+        (UploadState.OPEN, UploadState.REFUSED),
+        (UploadState.OPEN, UploadState.ABORTED),
+        (UploadState.OPEN, UploadState.EXPIRED),
+        (UploadState.SEALING, UploadState.SEALING),
+        (UploadState.SEALING, UploadState.OPEN),
+        (UploadState.SEALING, UploadState.DONE),
+        (UploadState.SEALING, UploadState.REFUSED),
+        (UploadState.SEALING, UploadState.EXPIRED),
+    }
+)
+
+
+def check_move(before: Row, after: Row) -> None:
+    """Raise ``WrongState`` unless both are the same row and the state may go from one to the other."""
+    if type(before) is not type(after) or row_id(before) != row_id(after):
+        raise WrongState("a change must keep the kind and the id of its row")
+    if isinstance(before, File) and isinstance(after, File) and (before.state, after.state) not in FILE_MOVES:
+        raise WrongState(f"a file cannot go from {before.state} to {after.state}", state=str(before.state))
+    if isinstance(before, Upload) and isinstance(after, Upload) and (before.state, after.state) not in UPLOAD_MOVES:
+        raise WrongState(f"an upload cannot go from {before.state} to {after.state}", state=str(before.state))
+
+
+def row_id(row: Row) -> tuple[str, ...]:
+    """What identifies a row among those of its kind."""
+    return (row.actor, row.key) if isinstance(row, Idempotency) else (row.id,)

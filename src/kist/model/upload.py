@@ -1,0 +1,82 @@
+"""An upload: how bytes are coming in for a file."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from kist.model.place import Place
+
+
+class Door(StrEnum):
+    FORM = "form"
+    RAW = "raw"
+    BASE64 = "base64"
+
+
+class UploadState(StrEnum):
+    OPEN = "open"
+    SEALING = "sealing"
+    DONE = "done"
+    REFUSED = "refused"
+    ABORTED = "aborted"
+    EXPIRED = "expired"
+
+
+class Repeat(msgspec.Struct, frozen=True):
+    """An idempotency key and the fingerprint of the request that it stands for."""
+
+    key: str
+    fingerprint: str
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller says of the bytes before sending them.
+
+    ``size`` in bytes, ``sha256`` in lower-case hex, None where not declared. ``repeat`` makes the request safe to
+    send again. ``bucket`` None means the base bucket.
+    """
+
+    name: str
+    type: str = "application/octet-stream"
+    size: int | None = None
+    sha256: str | None = None
+    bucket: str | None = None
+    door: Door = Door.RAW
+    metadata: dict[str, str] = {}
+    repeat: Repeat | None = None
+
+
+class Upload(msgspec.Struct, frozen=True, kw_only=True):
+    """An upload as the catalogue holds it.
+
+    ``bucket`` and ``key`` say where the bytes arrive. ``deadline``: when an unfinished upload may be ended by the
+    expire chore; a proxied upload moves it on while bytes flow. ``reserved`` bytes are counted against the owner's
+    quota until the upload ends. ``new`` is true when the upload makes its file, false when it replaces content.
+    ``repeat_key`` is the idempotency key under which it was asked for.
+    """
+
+    id: str
+    file_id: str
+    owner: str
+    actor: str
+    door: Door
+    state: UploadState
+    bucket: str
+    key: str
+    new: bool
+    name: str
+    type: str
+    size: int | None
+    sha256: str | None
+    max_size: int
+    reserved: int
+    started_at: datetime
+    deadline: datetime
+    repeat_key: str | None = None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.bucket, self.key)
