@@ -1,0 +1,70 @@
+"""Requests that are safe to send again: the same idempotency key gets the same answer for a day."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kist.errors import InProgress, Invalid
+from kist.model.actor import Actor
+from kist.model.changes import Drop
+from kist.model.file import File
+from kist.model.rows import Idempotency
+from kist.model.upload import Repeat, Upload
+from kist.service.ports import Ports
+
+MAX_KEY_CHARACTERS = 255
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(File).decode
+
+
+class Repeats:
+    """Idempotency records, made with the upload and answered in the commit that makes its file ready."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    async def earlier(self, actor: Actor, repeat: Repeat | None) -> File | None:
+        """The file that answered an earlier request with this key, None when there was none."""
+        if repeat is None:
+            return None
+        record = await self._ports.catalogue.idempotency(actor.id, repeat.key)
+        if record is None:
+            return None
+        if record.answer is not None and self._is_old(record):
+            await self._ports.catalogue.commit(Drop(record))
+            return None
+        if record.fingerprint != repeat.fingerprint:
+            raise Invalid("this Idempotency-Key was used for another request: take a new one for each request")
+        if record.answer is None:
+            raise self.in_progress()
+        return _decode(record.answer)
+
+    def record(self, actor: Actor, repeat: Repeat | None) -> Idempotency | None:
+        """The record of a request that is about to be carried out."""
+        if repeat is None:
+            return None
+        if not 1 <= len(repeat.key) <= MAX_KEY_CHARACTERS or not repeat.key.isprintable():
+            raise Invalid(f"an Idempotency-Key has 1 to {MAX_KEY_CHARACTERS} printable characters")
+        return Idempotency(
+            actor=actor.id, key=repeat.key, fingerprint=repeat.fingerprint, created_at=self._ports.clock.now()
+        )
+
+    def answered(self, record: Idempotency, file: File) -> Idempotency:
+        """The record with its answer."""
+        done: Idempotency = msgspec.structs.replace(record, answer=_encode(file))
+        return done
+
+    async def open_record(self, upload: Upload) -> Idempotency | None:
+        """The record that was made with ``upload`` and has no answer yet."""
+        if upload.repeat_key is None:
+            return None
+        record = await self._ports.catalogue.idempotency(upload.actor, upload.repeat_key)
+        return record if record is not None and record.answer is None else None
+
+    def _is_old(self, record: Idempotency) -> bool:
+        return record.created_at + self._ports.limits.repeat_life < self._ports.clock.now()
+
+    def in_progress(self) -> InProgress:
+        """What a repeat is told while the first request is being carried out."""
+        return InProgress("the same request is being carried out right now: ask again", after=1)
