@@ -1,0 +1,31 @@
+"""The memory store keeps the contract, with and without an event loop."""
+
+from __future__ import annotations
+
+import pytest
+
+from kist.drive import drive
+from kist.stores.memory import MemoryStore
+from kist.testing.clock import FakeClock, FakeIds
+from kist.testing.stores import StoreContract, driven
+
+
+class MemorySetting:
+    @pytest.fixture
+    def bucket(self) -> str:
+        return "memory-bucket"
+
+    @pytest.fixture
+    def store(self, bucket: str) -> MemoryStore:
+        store = MemoryStore(FakeClock(), FakeIds())
+        drive(store.make_bucket(bucket))
+        return store
+
+
+class TestMemory(MemorySetting, StoreContract):
+    pass
+
+
+@driven
+class TestMemoryWithoutLoop(MemorySetting, StoreContract):
+    pass
