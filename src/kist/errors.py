@@ -2,7 +2,7 @@
 
 KistError                    code (stable string), message, about (facts), retry (bool)
 ├─ Refused                   the caller must change something
-│  ├─ Invalid ─ BadName · BadRange · BadChecksum · WrongType · TooLarge
+│  ├─ Invalid ─ BadName · BadRange · BadChecksum · WrongType · TooLarge · WrongMethod
 │  ├─ Missing ─ FileMissing · ObjectMissing · BucketMissing · UploadMissing · KeyMissing
 │  ├─ NotSignedIn · NotAllowed
 │  ├─ TooMany · OverQuota
@@ -70,6 +70,10 @@ class WrongType(Invalid):
 
 class TooLarge(Invalid):
     """More bytes than allowed; ``about["limit"]`` is the limit in bytes."""
+
+
+class WrongMethod(Invalid):
+    """Nothing is done by this method at this address; ``about["allowed"]`` names the methods that do something."""
 
 
 class Missing(Refused):
