@@ -1,0 +1,68 @@
+# What can be done here: `make help`.
+# The environment is made again only when a lock file or pyproject.toml has changed.
+
+export PYTHON ?= python3
+ARGS ?=
+
+RUN := .venv/installed-run
+DEV := .venv/installed-dev
+MINISTACK := .servers/ministack/installed
+CEPH := radosgw ceph-mon ceph-osd
+
+.DELETE_ON_ERROR:
+.PHONY: help run install dist dev servers test coverage lint bench lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: $(RUN) ## serve on http://127.0.0.1:8000 from ./kist-data
+	@exec .venv/bin/kist serve $(ARGS)
+
+install: $(RUN) ## make .venv with what it takes to run; afterwards .venv/bin/kist works
+
+dist: $(RUN) ## build the wheel and the source archive into dist/
+	rm -rf dist
+	.venv/bin/python -m hatchling build --directory dist
+
+dev: $(DEV) ## make .venv with everything for working on Kist
+
+test: $(DEV) $(MINISTACK) ## run all tests, with real S3 servers on loopback (ARGS='--long' adds the long loops)
+	@scripts/debian-packages.sh $(CEPH)
+	.venv/bin/python -m pytest $(ARGS)
+
+coverage: $(DEV) $(MINISTACK) ## run all tests and report which branches they reach
+	@scripts/debian-packages.sh $(CEPH)
+	.venv/bin/python -m coverage run -m pytest $(ARGS)
+	.venv/bin/python -m coverage report
+
+servers: $(DEV) $(MINISTACK) ## start the S3 servers of the tests, say how to use them, stop at Ctrl-C
+	@scripts/debian-packages.sh $(CEPH)
+	@.venv/bin/python -m tests.servers.keeper rgw ministack
+
+lint: $(DEV) ## check style, types and import layers
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: $(DEV) ## measure against peers (installs nginx and Ceph where it may)
+	@scripts/debian-packages.sh nginx-light $(CEPH)
+	.venv/bin/python -m bench $(ARGS)
+
+lock: ## make requirements/*.txt again from pyproject.toml (UPGRADE=1 takes the newest versions)
+	scripts/lock.sh
+
+clean: ## remove what make has made, but not ./kist-data
+	rm -rf .venv .servers dist
+
+$(RUN): requirements/run.txt pyproject.toml
+	@scripts/environment.sh .venv requirements/run.txt --with-project
+	@touch $@
+
+$(DEV): requirements/dev.txt $(RUN)
+	@scripts/environment.sh .venv requirements/dev.txt
+	@touch $@
+
+$(MINISTACK): requirements/ministack.txt
+	@scripts/environment.sh .servers/ministack requirements/ministack.txt
+	@touch $@

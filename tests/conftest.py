@@ -1,0 +1,67 @@
+"""What all tests may ask for: real S3 servers and free ports; and the option for the long loops."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from tests.servers.daemon import free_port as find_free_port
+from tests.servers.pool import Pool
+from tests.servers.server import Missing, S3Server
+
+POOL = pytest.StashKey[Pool]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also run the tests marked slow")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[POOL] = pool = Pool()
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        pool.share()  # the workers of xdist use the same servers
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[POOL].stop()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="a long loop: --long runs it"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if missing := config.stash[POOL].missing():
+        facts = "; ".join(f"{server.name}: {server.reason}" for server in missing)
+        terminalreporter.write_line(f"tests without their S3 server - {facts}", yellow=True)
+
+
+@pytest.fixture(scope="session")
+def rgw(request: pytest.FixtureRequest) -> S3Server:
+    """A Ceph RADOS Gateway. Tests share it: each uses buckets of its own."""
+    return _server(request.config, "rgw")
+
+
+@pytest.fixture(scope="session")
+def ministack(request: pytest.FixtureRequest) -> S3Server:
+    """A MiniStack. Tests share it: each uses buckets of its own."""
+    return _server(request.config, "ministack")
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port of loopback that nobody listens on."""
+    return find_free_port()
+
+
+def _server(config: pytest.Config, name: str) -> S3Server:
+    server = config.stash[POOL].get(name)
+    if isinstance(server, Missing):
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"no {name}: {server.reason}", pytrace=False)
+        pytest.skip(f"no {name}: {server.reason}")
+    return server

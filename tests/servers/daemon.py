@@ -1,0 +1,77 @@
+"""Programs that run beside the tests: started, waited for, and stopped by their pid whatever happens."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.servers.server import NotStarted
+
+_PATIENCE = 60.0
+_GRACE = 5.0
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody listens on at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@contextmanager
+def running(
+    command: Sequence[str], log: Path, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``command`` in the folder of its ``log`` for the length of the block."""
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(
+            command, cwd=log.parent, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return when ``ready`` says so. ``NotStarted`` when ``process`` ends or takes too long."""
+    give_up = time.monotonic() + _PATIENCE
+    while not ready():
+        if process.poll() is not None or time.monotonic() > give_up:
+            raise NotStarted(f"{log.stem} did not come up: {_last_line(log)}")
+        time.sleep(0.05)
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def call(*command: str) -> None:
+    """Run ``command`` to its end. ``NotStarted`` with its last words when it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+    if done.returncode:
+        words = done.stderr.strip().splitlines() or ["no message"]
+        raise NotStarted(f"{Path(command[0]).name}: {words[-1]}")
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "nothing logged"

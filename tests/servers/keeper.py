@@ -1,0 +1,43 @@
+"""Keep servers running until standard input ends: ``python -m tests.servers.keeper rgw ministack``.
+
+Each server gets one line on standard output, ready to be exported. Because the end of whoever started the keeper also
+ends its standard input, no server outlives the tests, not even when they are killed.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, suppress
+from typing import NoReturn
+
+from tests.servers.ministack import ministack
+from tests.servers.rgw import rgw
+from tests.servers.server import Missing, NotStarted, S3Server, variable, written
+
+SERVERS: dict[str, Callable[[], AbstractContextManager[S3Server]]] = {"rgw": rgw, "ministack": ministack}
+
+
+def _leave(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def keep(names: list[str]) -> None:
+    """Start the named servers, say where they are, and stop them when standard input ends or a signal comes."""
+    signal.signal(signal.SIGTERM, _leave)
+    with suppress(KeyboardInterrupt), ExitStack() as stack:
+        for name in names:
+            print(f"{variable(name)}={written(_started(name, stack))}", flush=True)
+        sys.stdin.read()
+
+
+def _started(name: str, stack: ExitStack) -> S3Server | Missing:
+    try:
+        return stack.enter_context(SERVERS[name]())
+    except NotStarted as reason:
+        return Missing(name, str(reason))
+
+
+if __name__ == "__main__":
+    keep(sys.argv[1:])

@@ -1,0 +1,48 @@
+"""What the tests know of a real S3 server, and how one process tells another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_MISSING = "missing: "
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """An S3 server on loopback and a key that may do everything on it."""
+
+    name: str
+    endpoint: str
+    key: str
+    secret: str
+    region: str = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A server that cannot be had here, and why, in one line."""
+
+    name: str
+    reason: str
+
+
+class NotStarted(Exception):
+    """A server did not come up; the message says why in one line."""
+
+
+def variable(name: str) -> str:
+    """The environment variable that says where the server ``name`` already runs."""
+    return f"TEST_S3_{name.upper()}"
+
+
+def written(server: S3Server | Missing) -> str:
+    """The value of that variable; ``read`` is the way back."""
+    if isinstance(server, Missing):
+        return _MISSING + server.reason
+    return ",".join((server.endpoint, server.key, server.secret, server.region))
+
+
+def read(name: str, text: str) -> S3Server | Missing:
+    if text.startswith(_MISSING):
+        return Missing(name, text.removeprefix(_MISSING))
+    return S3Server(name, *text.split(","))

@@ -1,0 +1,104 @@
+"""The S3 servers of the tests hold objects, look at signatures and keep users within their rights."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from tests.servers.daemon import listens
+from tests.servers.server import Missing, S3Server, read, variable, written
+from tests.servers.users import restricted
+
+
+@pytest.fixture(params=["rgw", "ministack"])
+def server(request: pytest.FixtureRequest) -> S3Server:
+    found: S3Server = request.getfixturevalue(request.param)
+    return found
+
+
+@contextmanager
+def s3(server: S3Server) -> Iterator[Any]:
+    client = boto3.client(
+        "s3",
+        endpoint_url=server.endpoint,
+        aws_access_key_id=server.key,
+        aws_secret_access_key=server.secret,
+        region_name=server.region,
+        config=Config(
+            s3={"addressing_style": "path"},
+            retries={"total_max_attempts": 1},
+            request_checksum_calculation="when_required",
+        ),
+    )
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def test_an_object_comes_back_as_it_went(server: S3Server) -> None:
+    with s3(server) as client:
+        client.create_bucket(Bucket="there-and-back")
+        client.put_object(Bucket="there-and-back", Key="a/ü", Body=b"bytes")
+        with client.get_object(Bucket="there-and-back", Key="a/ü")["Body"] as body:
+            assert body.read() == b"bytes"
+
+
+def test_a_wrong_secret_is_refused(server: S3Server) -> None:
+    with s3(replace(server, secret="wrong" * 8)) as client, pytest.raises(ClientError) as refused:
+        client.create_bucket(Bucket="never")
+    assert refused.value.response["Error"]["Code"] == "SignatureDoesNotMatch"
+
+
+def test_a_restricted_user_may_do_what_its_policy_says_and_no_more(server: S3Server) -> None:
+    incoming = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::rights/in/*"}
+    user = restricted(server, [incoming])
+    with s3(server) as owner:
+        owner.create_bucket(Bucket="rights")
+        owner.put_object(Bucket="rights", Key="in/owners", Body=b"x")
+    with s3(user) as client:
+        client.put_object(Bucket="rights", Key="in/a", Body=b"x")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.put_object(Bucket="rights", Key="elsewhere", Body=b"x")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.get_object(Bucket="rights", Key="in/owners")
+
+
+def test_no_server_outlives_whoever_asked_for_it(server: S3Server) -> None:
+    """A program that starts a server and is then killed."""
+    program = f"from tests.servers.pool import Pool; print(Pool().get('{server.name}').endpoint, flush=True); input()"
+    environment = {name: value for name, value in os.environ.items() if name != variable(server.name)}
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as asker:
+        assert asker.stdout is not None
+        port = int(asker.stdout.readline().rpartition(":")[2])
+        assert listens(port)
+        asker.kill()
+    give_up = time.monotonic() + 15
+    while listens(port) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert not listens(port)
+
+
+@pytest.mark.parametrize(
+    "server", [S3Server("rgw", "http://127.0.0.1:1", "key", "secret", "r"), Missing("rgw", "not, to be had")]
+)
+def test_one_process_tells_another(server: S3Server | Missing) -> None:
+    assert read("rgw", written(server)) == server
