@@ -66,10 +66,13 @@ def listens(port: int) -> bool:
 
 def call(*command: str) -> None:
     """Run ``command`` to its end. ``NotStarted`` with its last words when it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+    except subprocess.TimeoutExpired as late:
+        raise NotStarted(f"{command[0]} took longer than {_PATIENCE:.0f} s") from late
     if done.returncode:
         words = done.stderr.strip().splitlines() or ["no message"]
-        raise NotStarted(f"{Path(command[0]).name}: {words[-1]}")
+        raise NotStarted(f"{command[0]}: {words[-1]}")
 
 
 def _last_line(log: Path) -> str:

@@ -33,10 +33,14 @@ def keep(names: list[str]) -> None:
 
 
 def _started(name: str, stack: ExitStack) -> S3Server | Missing:
-    try:
-        return stack.enter_context(SERVERS[name]())
-    except NotStarted as reason:
-        return Missing(name, str(reason))
+    """The server, or why not. Two attempts: somebody else may have taken the free port in between."""
+    reason = ""
+    for _ in range(2):
+        try:
+            return stack.enter_context(SERVERS[name]())
+        except NotStarted as failure:
+            reason = str(failure)
+    return Missing(name, reason)
 
 
 if __name__ == "__main__":
