@@ -1,0 +1,219 @@
+"""Rows in dictionaries: for tests and trials, and as the model that every other catalogue is compared with.
+
+It never suspends, so it serves the blocking set and the event loop alike. Nothing outlives the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from itertools import islice
+from typing import TypeVar
+
+import msgspec
+
+from kist.errors import Clash, FileMissing, KeyMissing, UploadMissing
+from kist.model.changes import Add, Change, Count, Drop, Row, Swap, row_id
+from kist.model.file import File, FileState
+from kist.model.names import fold
+from kist.model.query import Cursor, FileQuery, Page, Sort
+from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Usage
+from kist.model.upload import Upload, UploadState
+from kist.ports.system import Clock
+
+R = TypeVar("R", bound=Row)
+Undo = Callable[[], object]
+
+_UNENDED = (UploadState.OPEN, UploadState.SEALING)
+
+
+async def open_catalogue(url: str, clock: Clock) -> MemoryCatalogue:
+    """A new, empty catalogue. Neither argument matters: they are what every catalogue is opened with."""
+    return MemoryCatalogue()
+
+
+class MemoryCatalogue:
+    """See ``kist.ports.catalogue.Catalogue`` for what each method promises."""
+
+    def __init__(self) -> None:
+        self._tables: dict[type, dict[tuple[str, ...], Row]] = {
+            kind: {} for kind in (File, Upload, Key, Doomed, Idempotency, AuditEntry)
+        }
+        self._usage: dict[str, Usage] = {}
+
+    async def file(self, file_id: str) -> File:
+        if (file := self._row(File, file_id)) is None:
+            raise FileMissing("there is no such file")
+        return file
+
+    async def files(self, query: FileQuery) -> Page[File]:
+        wanted = [file for file in self._rows(File) if _matches(file, query)]
+        wanted.sort(key=lambda file: _rank(file, query.sort), reverse=query.descending)
+        items = tuple(wanted[: query.limit])
+        more = len(wanted) > len(items)
+        return Page(items, Cursor(*_rank(items[-1], query.sort)) if more else None)
+
+    async def upload(self, upload_id: str) -> Upload:
+        if (upload := self._row(Upload, upload_id)) is None:
+            raise UploadMissing("there is no such upload")
+        return upload
+
+    async def overdue(self, now: datetime, limit: int) -> tuple[Upload, ...]:
+        late = (row for row in self._rows(Upload) if row.state in _UNENDED and row.deadline < now)
+        return _first(limit, late, lambda row: (row.deadline, row.id))
+
+    async def key(self, key_id: str) -> Key:
+        if (key := self._row(Key, key_id)) is None:
+            raise KeyMissing("there is no such key")
+        return key
+
+    async def keys(self) -> tuple[Key, ...]:
+        live = (row for row in self._rows(Key) if row.revoked_at is None)
+        return tuple(sorted(live, key=lambda row: (row.created_at, row.id)))
+
+    async def usage(self, owner: str) -> Usage:
+        return self._usage.get(owner) or Usage(owner=owner)
+
+    async def idempotency(self, actor: str, key: str) -> Idempotency | None:
+        return self._row(Idempotency, actor, key)
+
+    async def old_idempotency(self, before: datetime, limit: int) -> tuple[Idempotency, ...]:
+        old = (row for row in self._rows(Idempotency) if row.answer is not None and row.created_at < before)
+        return _first(limit, old, lambda row: (row.created_at, row.actor, row.key))
+
+    async def doomed(self, now: datetime, limit: int) -> tuple[Doomed, ...]:
+        due = (row for row in self._rows(Doomed) if row.not_before <= now)
+        return _first(limit, due, lambda row: (row.not_before, row.id))
+
+    async def audit(self, limit: int) -> tuple[AuditEntry, ...]:
+        newest = sorted(self._rows(AuditEntry), key=lambda row: (row.at, row.id), reverse=True)
+        return tuple(newest[:limit])
+
+    async def commit(self, *changes: Change) -> None:
+        undo: list[Undo] = []
+        for index, change in enumerate(changes):
+            step = self._apply(change)
+            if step is None:
+                for back in reversed(undo):
+                    back()
+                raise clash(index, change)
+            undo.append(step)
+
+    async def ping(self) -> None:
+        """There is nothing that could fail."""
+
+    async def close(self) -> None:
+        """There is nothing to free."""
+
+    def _apply(self, change: Change) -> Undo | None:
+        """Apply one change and return how to take it back; None when it clashes."""
+        match change:
+            case Add(row):
+                return None if self._row(type(row), *row_id(row)) else self._put(None, row)
+            case Swap(before, after):
+                found = self._row(type(before), *row_id(before))
+                return self._put(found, after) if found and _unchanged(found, before, after) else None
+            case Drop(row):
+                found = self._row(type(row), *row_id(row))
+                return self._put(found, None) if found and _state(found) == _state(row) else None
+            case Count():
+                return self._count(change)
+
+    def _put(self, before: Row | None, after: Row | None) -> Undo | None:
+        row = after or before
+        assert row is not None
+        if isinstance(after, File) and self._address_taken(after):
+            return None
+        table, key = self._tables[type(row)], row_id(row)
+        _set(table, key, after)
+        return lambda: _set(table, key, before)
+
+    def _count(self, change: Count) -> Undo | None:
+        owner, counter = change.owner, str(change.counter)
+        before = self._usage.get(owner)
+        usage = before or Usage(owner=owner)
+        total = getattr(usage, counter) + change.by
+        if change.at_most is not None and total > change.at_most:
+            return None
+        self._usage[owner] = msgspec.structs.replace(usage, **{counter: total})
+        return lambda: _set(self._usage, owner, before)
+
+    def _address_taken(self, file: File) -> bool:
+        """Whether another ready file of the bucket has this address."""
+        if file.address is None or file.state is not FileState.READY:
+            return False
+        return any(
+            other.address == file.address and other.bucket == file.bucket and other.state is FileState.READY
+            for other in self._rows(File)
+            if other.id != file.id
+        )
+
+    def _row(self, kind: type[R], *key: str) -> R | None:
+        row = self._tables[kind].get(key)
+        return row if isinstance(row, kind) else None
+
+    def _rows(self, kind: type[R]) -> Iterable[R]:
+        return (row for row in self._tables[kind].values() if isinstance(row, kind))
+
+
+def clash(index: int, change: Change) -> Clash:
+    """The ``Clash`` of the change at ``index`` of a commit."""
+    if isinstance(change, Count):
+        return Clash("the limit would be exceeded", change=index, counter=str(change.counter))
+    return Clash("somebody else changed this first: read it again and decide again", change=index)
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _set(table: dict[K, V], key: K, value: V | None) -> None:
+    if value is None:
+        table.pop(key, None)
+    else:
+        table[key] = value
+
+
+def _first(limit: int, rows: Iterable[R], order: Callable[[R], tuple[object, ...]]) -> tuple[R, ...]:
+    return tuple(islice(sorted(rows, key=order), limit))
+
+
+def _state(row: Row) -> object:
+    return getattr(row, "state", None)
+
+
+def _unchanged(found: Row, before: Row, after: Row) -> bool:
+    """Whether the state, and every field that is about to change, still have the values of ``before``."""
+    fields = (field.name for field in msgspec.structs.fields(before))
+    return _state(found) == _state(before) and all(
+        getattr(found, name) == getattr(before, name)
+        for name in fields
+        if getattr(before, name) != getattr(after, name)
+    )
+
+
+def _rank(file: File, sort: Sort) -> tuple[str | int | datetime, str]:
+    """The sort value and the id. Text compares by code point, which is the order of its UTF-8 bytes."""
+    return getattr(file, str(sort)), file.id
+
+
+def _matches(file: File, query: FileQuery) -> bool:
+    if file.state is not FileState.READY:
+        return False
+    narrowed = (
+        (query.visible_to, file.owner),
+        (query.owner, file.owner),
+        (query.bucket, file.bucket),
+        (query.type, file.type),
+    )
+    if any(wanted is not None and wanted != value for wanted, value in narrowed):
+        return False
+    if query.text and fold(query.text) not in fold(file.name):
+        return False
+    return query.after is None or _beyond(file, query, query.after)
+
+
+def _beyond(file: File, query: FileQuery, after: Cursor) -> bool:
+    """Whether the file comes after the cursor in the order of the query."""
+    rank, end = _rank(file, query.sort), (after.value, after.id)
+    return rank < end if query.descending else rank > end

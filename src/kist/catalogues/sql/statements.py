@@ -1,0 +1,109 @@
+"""Changes as SQL: one statement for each, which touches exactly one row, or none when the change clashes.
+
+The texts are made from the table descriptions alone; values only ever travel as named parameters.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from string import Template
+from typing import Any
+
+import msgspec
+
+from kist.catalogues.sql.codecs import Codec
+from kist.catalogues.sql.schema import TABLES, RowCodec, Table, table_of
+from kist.model.changes import Add, Change, Count, Counter, Drop, Row, Swap
+
+_COUNT = Template(
+    """
+    INSERT INTO usage (owner, $counter) VALUES (:owner, :by)
+    ON CONFLICT (owner) DO UPDATE SET $counter = usage.$counter + excluded.$counter
+    """
+)
+# The WHERE of the SELECT judges the first use of an owner, that of the UPDATE every later one.
+_COUNT_WITHIN = Template(
+    """
+    INSERT INTO usage (owner, $counter)
+    SELECT CAST(:owner AS text), CAST(:by AS bigint)
+    WHERE :by <= :at_most OR EXISTS (SELECT 1 FROM usage WHERE owner = :owner)
+    ON CONFLICT (owner) DO UPDATE SET $counter = usage.$counter + excluded.$counter
+    WHERE usage.$counter + excluded.$counter <= :at_most
+    """
+)
+_COUNTS = {counter: _COUNT.substitute(counter=counter.value) for counter in Counter}
+_COUNTS_WITHIN = {counter: _COUNT_WITHIN.substitute(counter=counter.value) for counter in Counter}
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """SQL with ``:name`` parameters. ``counted``: it must touch exactly one row, or the whole commit is refused."""
+
+    sql: str
+    params: dict[str, Any] = {}
+    counted: bool = True
+
+
+class Writer:
+    """Makes the statement of a change, with values as ``codec`` carries them."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codecs: dict[type, RowCodec[Any]] = {kind: RowCodec(table, codec) for kind, table in TABLES.items()}
+
+    def statement(self, change: Change) -> Statement:
+        match change:
+            case Add(row):
+                return Statement(_insert(table_of(row)), self._codecs[type(row)].encode(row))
+            case Swap(before, after):
+                return self._swap(before, after)
+            case Drop(row):
+                table = table_of(row)
+                return Statement(_delete(table), self._guards(table, row))
+            case Count(owner=owner, counter=counter, by=by, at_most=None):
+                return Statement(_COUNTS[counter], {"owner": owner, "by": by})
+            case Count(owner=owner, counter=counter, by=by, at_most=at_most):
+                return Statement(_COUNTS_WITHIN[counter], {"owner": owner, "by": by, "at_most": at_most})
+
+    def _swap(self, before: Row, after: Row) -> Statement:
+        table, codec = table_of(before), self._codecs[type(before)]
+        changed = tuple(name for name in table.fields if getattr(before, name) != getattr(after, name))
+        params = self._guards(table, before)
+        for name in changed:
+            params["old_" + name] = codec.cell(name, getattr(before, name))
+            params["new_" + name] = codec.cell(name, getattr(after, name))
+        for name, source, make in table.derived:
+            if source in changed:
+                params["new_" + name] = make(getattr(after, source))
+        return Statement(_update(table, changed), params)
+
+    def _guards(self, table: Table[Any], row: Row) -> dict[str, Any]:
+        codec = self._codecs[type(row)]
+        return {"old_" + name: codec.cell(name, getattr(row, name)) for name in table.guards}
+
+
+@cache
+def _insert(table: Table[Any]) -> str:
+    columns = ", ".join(table.columns)
+    values = ", ".join(f":{name}" for name in table.columns)
+    return " ".join(("INSERT INTO", table.name, "(", columns, ") VALUES (", values, ") ON CONFLICT DO NOTHING"))
+
+
+@lru_cache(maxsize=1024)
+def _update(table: Table[Any], changed: tuple[str, ...]) -> str:
+    derived = tuple(column.name for column in table.derived if column.source in changed)
+    # A swap that changes nothing still has to find its row.
+    settings = [f"{name} = :new_{name}" for name in changed + derived] or [
+        f"{table.identity[0]} = :old_{table.identity[0]}"
+    ]
+    return " ".join(("UPDATE", table.name, "SET", ", ".join(settings), "WHERE", _unchanged(table, changed)))
+
+
+@cache
+def _delete(table: Table[Any]) -> str:
+    return " ".join(("DELETE FROM", table.name, "WHERE", _unchanged(table, ())))
+
+
+def _unchanged(table: Table[Any], changed: tuple[str, ...]) -> str:
+    """The condition that the row is there with its old state and the old values of the ``changed`` columns."""
+    guards = [f"{name} = :old_{name}" for name in table.guards]
+    others = [f"{name} IS NOT DISTINCT FROM :old_{name}" for name in changed if name not in table.guards]
+    return " AND ".join(guards + others)

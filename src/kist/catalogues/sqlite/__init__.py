@@ -1,0 +1,39 @@
+"""Rows in one SQLite file, which several processes of one machine may share."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from kist.catalogues.sql.catalogue import SqlCatalogue
+from kist.catalogues.sql.migrations import Migration, migrate
+from kist.catalogues.sqlite.runner import SqliteRunner
+from kist.ports.system import Clock
+
+
+async def open_catalogue(path: Path, clock: Clock) -> SqlCatalogue:
+    """The catalogue in the file at ``path``, made or brought up to date first.
+
+    Must be called, used and closed in one event loop. ``Misconfigured`` when there can be no database there;
+    otherwise what any change may raise.
+    """
+    runner = await _open(path)
+    try:
+        await migrate(runner, clock)
+    except BaseException:
+        await runner.close()
+        raise
+    return SqlCatalogue(runner)
+
+
+async def migrate_database(path: Path, clock: Clock) -> tuple[Migration, ...]:
+    """Make the database, or bring it up to date; return the migrations that this call applied."""
+    runner = await _open(path)
+    try:
+        return await migrate(runner, clock)
+    finally:
+        await runner.close()
+
+
+async def _open(path: Path) -> SqliteRunner:
+    return await asyncio.to_thread(SqliteRunner, path, asyncio.get_running_loop())

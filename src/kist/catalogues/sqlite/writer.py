@@ -1,0 +1,224 @@
+"""One thread makes all changes of this process, in groups: many commits share one transaction and one fsync.
+
+Processes take turns by an exclusive lock on ``<database>.lock`` around each group. SQLite's own lock would do for
+correctness, but its waiters sleep and poll, and starve beside a busy writer; the kernel wakes ours at once.
+
+A commit belongs to whoever takes its token: the writer, once the transaction is open, or the caller, who gave up or
+waited too long. So a caller who is told ``CatalogueBusy`` knows that nothing was changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from kist.catalogues.sql.statements import Statement
+from kist.catalogues.sqlite.connection import PATIENCE, busy, connect, is_busy, is_taken, translate
+from kist.errors import Broken, Invalid, KistError
+
+MAX_GROUP = 256
+
+Outcome = int | None | Exception
+
+
+class Waiting:
+    """A commit that waits for its turn, and then for its outcome."""
+
+    __slots__ = ("_token", "future", "since", "statements")
+
+    def __init__(self, statements: Sequence[Statement], future: asyncio.Future[int | None], since: float) -> None:
+        self.statements = statements
+        self.future = future
+        self.since = since
+        self._token = [None]
+
+    def claim(self) -> bool:
+        """Take the commit, from any thread. Only the first who asks gets it."""
+        try:
+            self._token.pop()
+        except IndexError:
+            return False
+        return True
+
+
+Finished = list[tuple[Waiting, Outcome]]
+
+
+class Writer:
+    """Takes commits from an event loop and makes them in a thread of its own."""
+
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._connection = connect(path)
+        self._cursor = self._connection.cursor()
+        self._lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
+        self._line: deque[Waiting] = deque()  # of the loop: all that have no outcome yet, oldest first
+        self._alarm: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="kist-sqlite-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, statements: Sequence[Statement]) -> int | None:
+        """See ``Runner.write``."""
+        if self._closing:
+            raise busy()
+        waiting = Waiting(statements, self._loop.create_future(), self._loop.time())
+        self._line.append(waiting)
+        self._queue.put(waiting)
+        if self._alarm is None:
+            self._alarm = self._loop.call_later(PATIENCE, self._give_up)
+        try:
+            return await waiting.future
+        except asyncio.CancelledError:
+            waiting.claim()
+            raise
+
+    def stop(self) -> None:
+        """Finish what waits and free everything. Blocks, but never for much longer than a change would wait."""
+        self._closing = True
+        self._queue.put(None)
+        self._thread.join(PATIENCE + 1)
+        if self._thread.is_alive():
+            return  # another process holds the lock for good: the thread ends with this process
+        self._connection.close()
+        os.close(self._lock)
+
+    def _give_up(self) -> None:
+        """In the loop: refuse those that have waited too long and that the writer has not begun."""
+        self._alarm = None
+        self._forget_finished()
+        late = self._loop.time() - PATIENCE
+        for waiting in self._line:
+            if waiting.since > late:
+                break
+            if not waiting.future.done() and waiting.claim():
+                waiting.future.set_exception(busy())
+        self._forget_finished()
+        if self._line:
+            pause = max(self._line[0].since - late, 0.05)
+            self._alarm = self._loop.call_later(pause, self._give_up)
+
+    def _settle(self, finished: Finished) -> None:
+        """In the loop: hand the outcomes of a group to its callers."""
+        for waiting, outcome in finished:
+            if waiting.future.done():
+                continue
+            if isinstance(outcome, Exception):
+                waiting.future.set_exception(outcome)
+            else:
+                waiting.future.set_result(outcome)
+        self._forget_finished()
+
+    def _forget_finished(self) -> None:
+        while self._line and self._line[0].future.done():
+            self._line.popleft()
+
+    def _run(self) -> None:
+        """The thread: group after group until told to stop."""
+        while (first := self._queue.get()) is not None:
+            finished = self._write_group(first)
+            while finished is None:  # the lock was not to be had: those who have waited long enough have left
+                finished = self._write_group(first)
+            try:
+                self._loop.call_soon_threadsafe(self._settle, finished)
+            except RuntimeError:
+                return  # the loop was closed without closing the catalogue: nobody waits any more
+
+    def _write_group(self, first: Waiting) -> Finished | None:
+        """Make ``first`` and what waits behind it in one transaction. None when no transaction could be begun."""
+        finished: Finished = []
+        try:
+            with self._turn():
+                self._cursor.execute("BEGIN IMMEDIATE")
+                for waiting in self._group(first):
+                    if waiting.claim():
+                        finished.append((waiting, None))  # first, so that it is not forgotten when making it raises
+                        finished[-1] = (waiting, self._make(waiting.statements))
+                self._cursor.execute("COMMIT")
+        except Exception as error:  # whatever it is: a dead thread would leave all callers waiting for ever
+            self._roll_back()
+            if not finished:
+                return self._without_transaction(first, error)
+            return [(waiting, _caused(error)) for waiting, _ in finished]
+        return finished
+
+    def _without_transaction(self, first: Waiting, error: Exception) -> Finished | None:
+        if isinstance(error, sqlite3.Error) and is_busy(error) and not first.future.done():
+            return None
+        return [(first, _caused(error))] if first.claim() else []
+
+    def _group(self, first: Waiting) -> Iterator[Waiting]:
+        yield first
+        for _ in range(MAX_GROUP - 1):
+            try:
+                waiting = self._queue.get_nowait()
+            except Empty:
+                return
+            if waiting is None:
+                self._queue.put(None)  # stop after this group
+                return
+            yield waiting
+
+    def _make(self, statements: Sequence[Statement]) -> Outcome:
+        """Run one commit inside the group's transaction, and take it back alone when it is refused."""
+        if len(statements) == 1:
+            return self._run_all(statements)
+        self._cursor.execute("SAVEPOINT one")
+        outcome = self._run_all(statements)
+        if outcome is not None:
+            self._cursor.execute("ROLLBACK TO one")
+        self._cursor.execute("RELEASE one")
+        return outcome
+
+    def _run_all(self, statements: Sequence[Statement]) -> Outcome:
+        """None, or the index of the statement that is refused, or why this commit alone fails.
+
+        Errors that concern the whole group (a full disk, a broken file) are raised.
+        """
+        for index, statement in enumerate(statements):
+            try:
+                cursor = self._cursor.execute(statement.sql, statement.params)
+            except (UnicodeEncodeError, OverflowError, sqlite3.DataError) as error:
+                return _linked(Invalid("a value cannot be stored: text must be Unicode, numbers below 2^63"), error)
+            except (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError) as error:
+                return index if is_taken(error) else _caused(error)
+            if statement.counted and cursor.rowcount != 1:
+                return index
+        return None
+
+    def _roll_back(self) -> None:
+        try:
+            if self._connection.in_transaction:
+                self._cursor.execute("ROLLBACK")
+        except sqlite3.Error:
+            return  # SQLite has rolled back by itself; what fails for good fails the next group as well
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Hold this process's turn among all that write to the database."""
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+
+def _caused(error: Exception) -> KistError:
+    if isinstance(error, sqlite3.Error):
+        return _linked(translate(error), error)
+    return _linked(Broken("the database's writer failed: report this as a fault of Kist"), error)
+
+
+def _linked(error: KistError, cause: Exception) -> KistError:
+    """What ``raise error from cause`` would make, to be raised in another thread."""
+    error.__cause__ = cause
+    return error
