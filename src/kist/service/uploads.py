@@ -36,13 +36,14 @@ class Incoming:
     """One upload under way. Give it the bytes with ``accept``, then ``complete`` it, inside ``receiving``."""
 
     def __init__(
-        self, uploads: Uploads, actor: Actor, upload: Upload, file: File, only_if: Precondition | None
+        self, uploads: Uploads, actor: Actor, upload: Upload, file: File, only_if: Precondition | None = None
     ) -> None:
         self.actor = actor
         self.upload = upload
         self.file = file
         self.only_if = only_if
         self.record: Idempotency | None = None
+        self.detected: str | None = None
         self.arrival = Arrival(upload.max_size, upload.size)
         self.result: File | None = None
         self._uploads = uploads
@@ -126,9 +127,9 @@ class Uploads:
         rules = PutRules(type=upload.type, size=upload.size)
         stored = await ports.store.put(upload.place, self._alive(incoming, watched(body, arrival)), rules)
         arrival.check(stored, upload.sha256)
-        detected = ports.detect(arrival.head)
-        if ports.limits.refuse_mismatch and contradicts(upload.type, detected):
-            raise WrongType(f"declared as {upload.type}, but the bytes are {detected}", detected=detected)
+        incoming.detected = ports.detect(arrival.head)
+        if ports.limits.refuse_mismatch and contradicts(upload.type, incoming.detected):
+            raise WrongType(f"declared as {upload.type}, but the bytes are {incoming.detected}")
 
     async def complete(self, incoming: Incoming, name: str | None) -> File:
         """Commit the file as ready, or its new content."""
@@ -258,7 +259,7 @@ class Uploads:
             state=FileState.READY,
             size=arrival.size,
             type=upload.type,
-            detected=self._ports.detect(arrival.head),
+            detected=incoming.detected,
             sha256=arrival.sha256,
             version=incoming.file.version + (0 if upload.new else 1),
             updated_at=self._ports.clock.now(),

@@ -1,0 +1,138 @@
+"""Composition root: ``build(settings)`` makes a Kist. The only file that knows all parts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from kist.detection import detect
+from kist.errors import AlreadyThere, Misconfigured, Unavailable
+from kist.identity import TokenReader
+from kist.ports.catalogue import Catalogue
+from kist.ports.gate import Recognises
+from kist.ports.store import HoldsBuckets, ObjectStore
+from kist.ports.system import Clock, Ids
+from kist.ports.wiring import Wiring
+from kist.service.entry import Entry
+from kist.service.gate import OwnerGate
+from kist.service.keys import Keys
+from kist.service.kist import Kist
+from kist.service.ports import Ports
+from kist.settings import Settings
+from kist.system import SystemClock, SystemIds
+from kist.wire.routes import Dialect
+
+THREADS = 16
+
+log = logging.getLogger("kist")
+
+
+async def build(settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None) -> Kist:
+    """Open the store and the catalogue that ``settings`` name, bring both up to date, and join the parts.
+
+    Makes the home folder (0700), the tables and the base bucket where they are absent. ``Misconfigured`` or
+    ``StoreRefused`` when the settings cannot work. A store that cannot be reached right now is no error: everything
+    but bytes works, and ``Kist.problems`` says so. Close what is returned.
+    """
+    clock, ids = clock or SystemClock(), ids or SystemIds()
+    make_home(settings.home)
+    aside = threads()
+    store = open_store(settings, clock, ids, aside)
+    catalogue = await open_catalogue(settings, clock, ids, aside)
+    ports = Ports(
+        store=store,
+        catalogue=catalogue,
+        gate=OwnerGate(),
+        clock=clock,
+        ids=ids,
+        detect=detect,
+        limits=settings.limits,
+        bucket=settings.bucket,
+    )
+    try:
+        await make_base_bucket(store, settings.bucket)
+    except Unavailable as error:
+        log.warning("the store cannot be reached yet: %s", error.message)
+    except BaseException:
+        await store.close()
+        await catalogue.close()
+        raise
+    keys = Keys(ports)
+    entry = Entry(keys, clock, recognise_token=token_reader(settings), anonymous=settings.anonymous)
+    return Kist(ports, keys, entry)
+
+
+def make_home(home: Path) -> None:
+    """Make the data folder, for its owner alone. One that is there already is left as it is."""
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(f"KIST_HOME: cannot make {home}: {error.strerror}") from error
+
+
+def threads() -> Callable[..., Any]:
+    """An ``aside`` that runs blocking calls in threads of the running event loop."""
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="kist-io")
+    return partial(asyncio.get_running_loop().run_in_executor, pool)
+
+
+def open_store(settings: Settings, clock: Clock, ids: Ids, aside: Callable[..., Any]) -> ObjectStore:
+    """The store whose module is named by the scheme of the store's URL."""
+    secrets = {name: secret.reveal() for name, secret in settings.s3_secrets.items()}
+    store: ObjectStore = part("stores", settings.store).open_store(Wiring(settings.store, clock, ids, aside, secrets))
+    return store
+
+
+async def open_catalogue(settings: Settings, clock: Clock, ids: Ids, aside: Callable[..., Any]) -> Catalogue:
+    """The catalogue whose module is named by the scheme of the database's URL, with its tables brought up to date."""
+    module = part("catalogues", settings.database)
+    catalogue: Catalogue = await module.open_catalogue(Wiring(settings.database, clock, ids, aside))
+    return catalogue
+
+
+def part(package: str, url: str) -> Any:
+    """The module of ``package`` that serves the scheme of ``url``."""
+    scheme = urlsplit(url).scheme
+    try:
+        return import_module(f"kist.{package}.{scheme}")
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("kist."):
+            raise
+        setting = {"stores": "KIST_STORE", "catalogues": "KIST_DATABASE"}[package]
+        raise Misconfigured(f"{setting}: there is no {package[:-1]} for {scheme or url!r}") from error
+
+
+def dialects(settings: Settings) -> tuple[Dialect, ...]:
+    """The dialects that the settings name. Each is the ``DIALECT`` of the module of its name."""
+    found = []
+    for name in settings.dialects:
+        try:
+            found.append(import_module(f"kist.dialects.{name}").DIALECT)
+        except (ModuleNotFoundError, AttributeError) as error:
+            raise Misconfigured(f"KIST_DIALECTS: there is no dialect {name!r}") from error
+    return tuple(found)
+
+
+async def make_base_bucket(store: ObjectStore, bucket: str) -> None:
+    """Make the base bucket where the store holds buckets and has none of that name."""
+    if not isinstance(store, HoldsBuckets):
+        return
+    try:
+        await store.make_bucket(bucket)
+    except AlreadyThere:
+        return
+    log.info("made the base bucket %s", bucket)
+
+
+def token_reader(settings: Settings) -> Recognises | None:
+    """What recognises the tokens of an identity provider, None when the settings name none."""
+    if settings.jwt_issuer is None or settings.jwt_audience is None or settings.jwt_keys is None:
+        return None
+    return TokenReader(settings.jwt_issuer, settings.jwt_audience, settings.jwt_keys)

@@ -1,0 +1,39 @@
+"""Run the chores, each when it is due, for as long as the host lives."""
+
+from __future__ import annotations
+
+import logging
+
+from kist.chores.chore import Chore
+from kist.chores.erase import ERASE
+from kist.chores.expire import EXPIRE
+from kist.errors import KistError
+from kist.ports.system import Clock
+from kist.service.kist import Kist
+
+CHORES: tuple[Chore, ...] = (EXPIRE, ERASE)
+
+log = logging.getLogger("kist.chores")
+
+
+async def run_schedule(kist: Kist, clock: Clock, chores: tuple[Chore, ...] = CHORES) -> None:
+    """Run every chore at once and then each at its interval, until cancelled. A chore that fails is tried again."""
+    due = {chore.name: clock.ticks() for chore in chores}
+    while True:
+        for chore in chores:
+            if due[chore.name] <= clock.ticks():
+                await run_chore(kist, chore)
+                due[chore.name] = clock.ticks() + chore.every.total_seconds()
+        await clock.pause(max(0.0, min(due.values()) - clock.ticks()))
+
+
+async def run_chore(kist: Kist, chore: Chore) -> int:
+    """Run one chore once. Its failure is logged and returned as nothing done: the next round tries again."""
+    try:
+        done = await chore.run(kist)
+    except KistError as error:
+        log.warning("chore %s: %s (%s)", chore.name, error.message, error.code)
+        return 0
+    if done:
+        log.info("chore %s: %d done", chore.name, done)
+    return done

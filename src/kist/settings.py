@@ -1,0 +1,249 @@
+"""One frozen ``Settings``, read from the environment and a ``.env`` file. The only file that reads the environment."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from dotenv import dotenv_values
+
+from kist.errors import KistError, Misconfigured
+from kist.model.actor import check_actor_id
+from kist.model.limits import GIB, Limits
+
+DISK_BUCKET = "kist"
+"""Name of the base bucket where the store's URL names none."""
+
+
+class Secret:
+    """Text that must not reach a log: only ``reveal`` shows it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything an operator decides. Each field is documented in ``SETTINGS``."""
+
+    home: Path
+    database: str
+    store: str
+    s3_secrets: Mapping[str, Secret] = field(default_factory=dict)
+    public_url: str | None = None
+    port: int = 8000
+    max_upload_size: int = 5 * GIB
+    type_mismatch: str = "record"
+    anonymous: Mapping[str, str] = field(default_factory=dict)
+    anonymous_public: bool = False
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
+    jwt_keys: Path | None = None
+    dialects: tuple[str, ...] = ("native", "filedrop")
+
+    @property
+    def bucket(self) -> str:
+        """The base bucket."""
+        return urlsplit(self.store).netloc or DISK_BUCKET
+
+    @property
+    def limits(self) -> Limits:
+        """The limits that the service keeps."""
+        return Limits(max_upload_size=self.max_upload_size, refuse_mismatch=self.type_mismatch == "reject")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One documented setting: its name, the older names that mean the same, its default and meaning in words."""
+
+    name: str
+    default: str
+    meaning: str
+    parse: Callable[[str], Any] = str
+    older: tuple[str, ...] = ()
+
+
+def _parse_size(text: str) -> int:
+    match = re.fullmatch(r"(\d+)\s*(?:([KMGT])i?B?)?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise ValueError("write a number of bytes, or one like 100MiB or 5GiB")
+    power = " KMGT".index(match[2].upper()) if match[2] else 0
+    return int(match[1]) << 10 * power
+
+
+def _parse_flag(text: str) -> bool:
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if text.strip().lower() not in known:
+        raise ValueError("write 1 or 0")
+    return known[text.strip().lower()]
+
+
+def _parse_anonymous(text: str) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    if any(not separator for _, separator, _ in pairs):
+        raise ValueError("write <dialect>=<actor>, several with commas between")
+    return {dialect.strip(): check_actor_id(actor.strip()) for dialect, _, actor in pairs}
+
+
+def _parse_choice(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"write one of: {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def _parse_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise ValueError("write an absolute URL, like https://files.example.com")
+    return text.rstrip("/")
+
+
+def _parse_names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("KIST_HOME", "./kist-data", "data folder, made if absent (mode 0700)"),
+    Setting("KIST_DATABASE", "SQLite in the home", "sqlite:///path"),
+    Setting(
+        "KIST_STORE",
+        "disk in the home",
+        "disk:/path, or s3://base-bucket?endpoint=…&region=…&style=path|host",
+    ),
+    Setting("KIST_S3_KEY", "none", "access key of the S3 store", Secret, ("AWS_ACCESS_KEY_ID", "MINIO_ACCESS_KEY")),
+    Setting("KIST_S3_SECRET", "none", "its secret", Secret, ("AWS_SECRET_ACCESS_KEY", "MINIO_SECRET_KEY")),
+    Setting("KIST_S3_SESSION_TOKEN", "none", "session token of temporary keys", Secret, ("AWS_SESSION_TOKEN",)),
+    Setting("KIST_S3_SIGNING_KEY", "the main key", "restricted access key for what others are given to use", Secret),
+    Setting("KIST_S3_SIGNING_SECRET", "the main secret", "its secret", Secret),
+    Setting("KIST_S3_PUBLIC_ENDPOINT", "the endpoint", "the S3 address that browsers are sent to", _parse_url),
+    Setting("KIST_PUBLIC_URL", "from the bind address", "base of absolute URLs; Host is never trusted", _parse_url),
+    Setting("KIST_PORT", "8000", "port that kist serve listens on", int, ("API_PORT",)),
+    Setting(
+        "KIST_MAX_UPLOAD_SIZE",
+        "5GiB",
+        "the largest file that is taken, in bytes or like 100MiB",
+        _parse_size,
+        ("MAX_FILE_UPLOAD_SIZE",),
+    ),
+    Setting(
+        "KIST_TYPE_MISMATCH",
+        "record",
+        "content whose first bytes show another type than the declared one: record both, or reject it",
+        _parse_choice("record", "reject"),
+    ),
+    Setting(
+        "KIST_ANONYMOUS",
+        "none",
+        "<dialect>=<actor>,…: callers of that dialect without a key act as that actor",
+        _parse_anonymous,
+    ),
+    Setting("KIST_ANONYMOUS_PUBLIC", "0", "allow KIST_ANONYMOUS on an address that others reach", _parse_flag),
+    Setting("KIST_JWT_ISSUER", "none", "accept JWTs of this issuer (claim iss)"),
+    Setting("KIST_JWT_AUDIENCE", "none", "for this audience (claim aud)"),
+    Setting("KIST_JWT_KEYS", "none", "file with the issuer's JWK set", Path),
+    Setting("KIST_DIALECTS", "native,filedrop", "which contracts are served", _parse_names),
+)
+
+_BUCKET_NAMES = ("AWS_BUCKET_NAME", "AWS_STORAGE_BUCKET_NAME", "S3_BUCKET_NAME")
+_REGION_NAMES = ("AWS_STORAGE_REGION", "AWS_DEFAULT_REGION", "REGION")
+
+
+def read_settings(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
+    """Read the settings from ``environment`` (the process's own if None) and from ``.env`` in ``folder``.
+
+    The environment wins over the file; empty values count as not set. Raises ``Misconfigured`` naming the setting,
+    what is wrong with it and what to write, also for an unknown ``KIST_…`` name.
+    """
+    file = {name: value for name, value in dotenv_values((folder or Path()) / ".env").items() if value}
+    given = {name: value for name, value in (os.environ if environment is None else environment).items() if value}
+    found = file | given
+    _refuse_unknown(found)
+    values = {setting.name: _value(setting, found) for setting in SETTINGS}
+    values = {name: value for name, value in values.items() if value is not None}
+    home = Path(values.pop("KIST_HOME", "./kist-data")).expanduser().absolute()
+    plain = {_field(name): value for name, value in values.items() if not name.startswith("KIST_S3_")}
+    plain.setdefault("database", f"sqlite:///{home / 'kist.sqlite'}")
+    plain.setdefault("store", _older_store(found) or f"disk:{home / 'objects'}")
+    settings = Settings(home=home, s3_secrets=_s3_secrets(values), **plain)
+    _check_together(settings)
+    return settings
+
+
+def _field(name: str) -> str:
+    return name.removeprefix("KIST_").lower()
+
+
+def _value(setting: Setting, found: Mapping[str, str]) -> Any:
+    for name in (setting.name, *setting.older):
+        if name in found:
+            try:
+                return setting.parse(found[name])
+            except (ValueError, KistError) as error:
+                raise Misconfigured(f"{name}={_shown(setting, found[name])}: {error}") from error
+    return None
+
+
+def _shown(setting: Setting, text: str) -> str:
+    return "…" if setting.parse is Secret else text
+
+
+def _refuse_unknown(found: Mapping[str, str]) -> None:
+    known = {setting.name for setting in SETTINGS}
+    for name in sorted(found):
+        # KIST_KEY and KIST_SERVER belong to the command line as a client, not to the service.
+        if name.startswith("KIST_") and name not in known and name not in ("KIST_KEY", "KIST_SERVER"):
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else " See docs/reference/settings.md."
+            raise Misconfigured(f"there is no setting {name}.{hint}")
+
+
+def _s3_secrets(values: Mapping[str, Any]) -> dict[str, Secret]:
+    """What the S3 store needs beside its URL, by the names that the store knows."""
+    secrets = {
+        name.removeprefix("KIST_S3_").lower(): value for name, value in values.items() if name.startswith("KIST_S3_")
+    }
+    return {name: value if isinstance(value, Secret) else Secret(value) for name, value in secrets.items()}
+
+
+def _older_store(found: Mapping[str, str]) -> str | None:
+    """The S3 store that the settings of an older system describe: only when they name a bucket."""
+    bucket = next((found[name] for name in _BUCKET_NAMES if name in found), None)
+    if bucket is None:
+        return None
+    options = {"region": next((found[name] for name in _REGION_NAMES if name in found), None)}
+    options["endpoint"] = found.get("AWS_ENDPOINT_URL")
+    if options["endpoint"] is None and "MINIO_PORT" in found:
+        options["endpoint"] = f"http://127.0.0.1:{found['MINIO_PORT']}"
+    given = {name: value for name, value in options.items() if value is not None}
+    return f"s3://{quote(bucket)}" + (f"?{urlencode(given)}" if given else "")
+
+
+def _check_together(settings: Settings) -> None:
+    """Settings that only make sense together."""
+    jwt = (settings.jwt_issuer, settings.jwt_audience, settings.jwt_keys)
+    if any(jwt) and not all(jwt):
+        raise Misconfigured("KIST_JWT_ISSUER, KIST_JWT_AUDIENCE and KIST_JWT_KEYS go together: set all three or none")
+    for first, second in (("key", "secret"), ("signing_key", "signing_secret")):
+        if (first in settings.s3_secrets) != (second in settings.s3_secrets):
+            raise Misconfigured(f"KIST_S3_{first.upper()} and KIST_S3_{second.upper()} go together: set both or none")
+    for dialect in settings.anonymous:
+        if dialect not in settings.dialects:
+            raise Misconfigured(f"KIST_ANONYMOUS names {dialect!r}, which is not among the dialects served")
