@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Install those of the named Debian packages that are missing, where that needs no questions: as root, or with a sudo
-# that asks for no password. Elsewhere one line says what was left out, and that is no error.
+# that asks for no password. Elsewhere one line says what was left out; the tests then skip, or fail with CI=true.
 set -euo pipefail
 
 missing=()
@@ -11,15 +11,13 @@ done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 as_root=()
-if [ "$(id -u)" != 0 ]; then
-  as_root=(sudo -n)
-fi
+[ "$(id -u)" = 0 ] || as_root=(sudo -n)
 if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
   echo "not installed, for want of root on a Debian: ${missing[*]}"
   exit 0
 fi
 
 echo "installing ${missing[*]}"
-"${as_root[@]}" apt-get update -qq
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}")
+{ "${as_root[@]}" apt-get update -qq && "${as_root[@]}" "${install[@]}" >/dev/null; } ||
+  echo "not installed, because apt-get failed: ${missing[*]}"
