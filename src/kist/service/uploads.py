@@ -22,7 +22,7 @@ from kist.model.metadata import check_metadata
 from kist.model.names import clean_name
 from kist.model.place import OBJECTS
 from kist.model.rows import Doomed, Idempotency
-from kist.model.upload import Intent, Upload, UploadState
+from kist.model.upload import Intent, Repeat, Upload, UploadState
 from kist.service.arrival import Arrival, watched
 from kist.service.files import TRIES, Files, audited, check_bucket_known, doomed_after_reads
 from kist.service.ports import Ports
@@ -70,7 +70,7 @@ class Uploads:
 
     async def receive(self, actor: Actor, intent: Intent, body: AsyncIterable[bytes]) -> File:
         """Store ``body`` as a new file of ``actor``. A repeat of an earlier request gets the earlier answer."""
-        earlier = await self.earlier(actor, intent)
+        earlier = await self.earlier(actor, intent.repeat)
         if earlier is not None:
             return earlier
         async with self.receiving(actor, intent) as incoming:
@@ -91,12 +91,12 @@ class Uploads:
             await incoming.accept(body)
             return await incoming.complete()
 
-    async def earlier(self, actor: Actor, intent: Intent) -> File | None:
+    async def earlier(self, actor: Actor, repeat: Repeat | None) -> File | None:
         """The answer to an earlier request with the same idempotency key, None when this is the first.
 
         ``Invalid`` when the key was used for another request, ``InProgress`` while the first is being carried out.
         """
-        return await self._repeats.earlier(actor, intent.repeat)
+        return await self._repeats.earlier(actor, repeat)
 
     @asynccontextmanager
     async def receiving(self, actor: Actor, intent: Intent) -> AsyncIterator[Incoming]:

@@ -1,0 +1,63 @@
+"""The doors that dialects share: a multipart form and a raw body become an intent and a stream of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+
+from kist.errors import Invalid
+from kist.model.media import UNKNOWN
+from kist.model.upload import Door, Intent
+from kist.service.uploads import Incoming
+from kist.wire.call import Call
+from kist.wire.declared import declared_sha256
+from kist.wire.parts import Part, form_parts
+
+FORM = "multipart/form-data"
+FILE_PART = "file"
+
+Begin = Callable[[Part], AbstractAsyncContextManager[Incoming]]
+
+
+class Form:
+    """What a multipart form brought: the file part, taken in already if there was one, and the other fields."""
+
+    def __init__(self) -> None:
+        self.incoming: Incoming | None = None
+        self.fields: dict[str, str] = {}
+
+
+@asynccontextmanager
+async def form_taken(call: Call, begin: Begin) -> AsyncIterator[Form]:
+    """Read the form of ``call``; its part ``file`` goes straight through ``begin`` into the store, as it arrives.
+
+    Leaving the block without completing the upload takes it away again. ``Invalid`` for a second file part.
+    """
+    form = Form()
+    async with AsyncExitStack() as stack:
+        async for part in form_parts(call):
+            if part.name != FILE_PART or not part.is_file:
+                form.fields[part.name] = await part.text()
+            elif form.incoming is not None:
+                raise Invalid(f"one file at a time: the form has several parts named {FILE_PART!r}")
+            else:
+                form.incoming = await stack.enter_async_context(begin(part))
+                await form.incoming.accept(part.body)
+        yield form
+
+
+def form_intent(part: Part, **more: object) -> Intent:
+    """What the headers of a file part say of it."""
+    return Intent(name=part.filename or "", type=part.type or UNKNOWN, door=Door.FORM, **more)  # type: ignore[arg-type]
+
+
+def raw_intent(call: Call, name: str, **more: object) -> Intent:
+    """What the headers of a request say of its body."""
+    return Intent(
+        name=name,
+        type=call.headers.get("content-type") or UNKNOWN,
+        size=call.body.length,
+        sha256=declared_sha256(call),
+        door=Door.RAW,
+        **more,  # type: ignore[arg-type]
+    )

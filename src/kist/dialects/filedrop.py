@@ -1,0 +1,238 @@
+"""The contract of FILE DROP, a Dropbox-like REST API: five calls on ``/files``, errors as ``{"error": …}``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+
+import msgspec
+
+from kist.dialects.doors import FORM, form_intent, form_taken, raw_intent
+from kist.errors import BadChecksum, BadName, BadRange, FileMissing, Invalid, KistError, TooLarge, WrongType
+from kist.model.file import File
+from kist.model.query import MAX_PAGE, FileQuery
+from kist.service.kist import Kist
+from kist.service.uploads import Incoming
+from kist.wire.call import Call, Query
+from kist.wire.declared import declared_name
+from kist.wire.decoding import decode_body
+from kist.wire.download import plan_download
+from kist.wire.parts import Part
+from kist.wire.reply import Reply
+from kist.wire.routes import BodyKind, Dialect, Route
+from kist.wire.statuses import retry_after, status_of
+
+URLENCODED = "application/x-www-form-urlencoded"
+JSON = "application/json"
+NAME_FIELDS = ("file_name", "new_file_name", "filename")
+MAX_SMALL_BODY = 64 * 1024
+
+_encode = msgspec.json.Encoder().encode
+
+
+class FileLine(msgspec.Struct, frozen=True):
+    """A file in the list."""
+
+    file_id: str
+    file_name: str
+    file_size: int
+    file_type: str
+    created_at: datetime
+
+
+class Uploaded(msgspec.Struct, frozen=True):
+    """The answer to an upload."""
+
+    file_id: str
+    message: str
+
+
+class Message(msgspec.Struct, frozen=True):
+    """The answer to a change."""
+
+    message: str
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Every error."""
+
+    error: str
+
+
+class NewName(msgspec.Struct, frozen=True):
+    """A new name for a file, under any of the names that its clients use."""
+
+    file_name: str | None = None
+    new_file_name: str | None = None
+    filename: str | None = None
+
+
+async def upload(call: Call, kist: Kist) -> Reply:
+    """Take a new file: a form with a part ``file``, or a raw body named by ``?file_name=`` or Content-Disposition."""
+    given = call.query.get("file_name")
+    if call.content_type != FORM:
+        name = given or declared_name(call)
+        if not name:
+            raise BadName("no file: send a form with a part named file, or a raw body with ?file_name=")
+        file = await kist.uploads.receive(call.actor, raw_intent(call, name), call.body)
+        return _uploaded(file)
+
+    def begin(part: Part) -> AbstractAsyncContextManager[Incoming]:
+        return kist.uploads.receiving(call.actor, form_intent(part))
+
+    async with form_taken(call, begin) as form:
+        if form.incoming is None:
+            raise Invalid("no file: the form has no part named file")
+        return _uploaded(await form.incoming.complete(name=given or _name_in(form.fields)))
+
+
+async def read(call: Call, kist: Kist) -> Reply:
+    """Send the bytes of a file."""
+    file = await kist.files.get(call.actor, call.params["id"])
+    plan = plan_download(call, file, inline=False)
+    if plan.reply is not None:
+        return plan.reply
+    return plan.reply_with(await kist.downloads.open(call.actor, file, plan.span))
+
+
+async def update(call: Call, kist: Kist) -> Reply:
+    """Give a file new content, a new name, or both; content alone leaves the name as it is."""
+    if call.content_type == FORM:
+        return await _update_by_form(call, kist)
+    if call.content_type in (JSON, URLENCODED):
+        name = await _sent_name(call)
+        if name is None:
+            raise Invalid("nothing to change: send new content, or a new name as file_name")
+        await kist.files.change(call.actor, call.params["id"], name=name)
+        return Reply.json(Message("File renamed"))
+    given = _name_in({field: value for field in NAME_FIELDS if (value := call.query.get(field)) is not None})
+    if call.body.length == 0 and not call.content_type:
+        if given is None:
+            raise Invalid("nothing to change: send new content, or a new name as file_name")
+        await kist.files.change(call.actor, call.params["id"], name=given)
+        return Reply.json(Message("File renamed"))
+    async with kist.uploads.replacing(call.actor, call.params["id"], raw_intent(call, "")) as incoming:
+        await incoming.accept(call.body)
+        await incoming.complete(name=given)
+    return Reply.json(Message("File updated"))
+
+
+async def remove(call: Call, kist: Kist) -> Reply:
+    """Remove a file."""
+    await kist.files.remove(call.actor, call.params["id"])
+    return Reply.json(Message("File deleted"))
+
+
+async def listing(call: Call, kist: Kist) -> Reply:
+    """All files that the caller may see, newest first, as one bare array however many they are."""
+    first = await kist.files.page(call.actor, FileQuery(limit=MAX_PAGE))
+    if first.next is None:
+        return Reply.json(tuple(_line(file) for file in first.items))
+
+    async def body() -> AsyncIterator[bytes]:
+        page, opening = first, b"["
+        while page.items:
+            yield opening + b",".join(_encode(_line(file)) for file in page.items)
+            if page.next is None:
+                break
+            page, opening = await kist.files.page(call.actor, FileQuery(limit=MAX_PAGE, after=page.next)), b","
+        yield b"]"
+
+    return Reply.stream(body(), headers=[("content-type", JSON)])
+
+
+def show_error(error: KistError, call: Call) -> Reply:
+    """Errors of this contract; bad input is 400 here, whatever is wrong with it."""
+    plain_input = isinstance(error, Invalid) and not isinstance(error, TooLarge | WrongType | BadRange)
+    status = 400 if plain_input else status_of(error)
+    return Reply.json(Failure(error.message), status=status, headers=retry_after(error))
+
+
+async def _update_by_form(call: Call, kist: Kist) -> Reply:
+    def begin(part: Part) -> AbstractAsyncContextManager[Incoming]:
+        return kist.uploads.replacing(call.actor, call.params["id"], form_intent(part))
+
+    async with form_taken(call, begin) as form:
+        name = _name_in(form.fields) or call.query.get("file_name")
+        if form.incoming is not None:
+            await form.incoming.complete(name=name)
+            return Reply.json(Message("File updated"))
+    if name is None:
+        raise Invalid("nothing to change: send a part named file, or a new name as file_name")
+    await kist.files.change(call.actor, call.params["id"], name=name)
+    return Reply.json(Message("File renamed"))
+
+
+async def _sent_name(call: Call) -> str | None:
+    if call.content_type == JSON:
+        sent = await decode_body(call, NewName, limit=MAX_SMALL_BODY)
+        return sent.file_name or sent.new_file_name or sent.filename
+    fields = Query(await call.body.read(MAX_SMALL_BODY))
+    return _name_in({field: value for field in NAME_FIELDS if (value := fields.get(field)) is not None})
+
+
+def _name_in(fields: dict[str, str]) -> str | None:
+    return next((fields[field] for field in NAME_FIELDS if fields.get(field)), None)
+
+
+def _uploaded(file: File) -> Reply:
+    return Reply.json(Uploaded(file.id, "File uploaded"), status=201)
+
+
+def _line(file: File) -> FileLine:
+    return FileLine(file.id, file.name, file.size, file.type, file.created_at)
+
+
+DIALECT = Dialect(
+    name="filedrop",
+    show_error=show_error,
+    routes=(
+        Route(
+            method="POST",
+            path="/files/upload",
+            handler=upload,
+            name="filedrop-upload",
+            summary="Upload a file",
+            body=BodyKind.FILE,
+            answers=Uploaded,
+            status=201,
+            errors=(BadName, TooLarge, BadChecksum),
+        ),
+        Route(
+            method="GET",
+            path="/files",
+            handler=listing,
+            name="filedrop-list",
+            summary="List all files",
+            answers=list[FileLine],
+        ),
+        Route(
+            method="GET",
+            path="/files/{id}",
+            handler=read,
+            name="filedrop-read",
+            summary="The bytes of a file",
+            answers=bytes,
+        ),
+        Route(
+            method="PUT",
+            path="/files/{id}",
+            handler=update,
+            name="filedrop-update",
+            summary="New content, a new name, or both",
+            body=BodyKind.FILE,
+            answers=Message,
+            errors=(FileMissing,),
+        ),
+        Route(
+            method="DELETE",
+            path="/files/{id}",
+            handler=remove,
+            name="filedrop-remove",
+            summary="Remove a file",
+            answers=Message,
+            errors=(FileMissing,),
+        ),
+    ),
+)

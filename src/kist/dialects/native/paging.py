@@ -1,0 +1,57 @@
+"""Cursors as opaque text: the sort order, the last value and the last id."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+
+import msgspec
+
+from kist.dialects.native.shapes import FilePage, ListQuery, shape_file
+from kist.errors import Invalid
+from kist.model.file import File
+from kist.model.query import Cursor, FileQuery, Page, Sort
+
+_encode = msgspec.json.Encoder().encode
+_decoders = {
+    Sort.NAME: msgspec.json.Decoder(tuple[str, str, str]),
+    Sort.SIZE: msgspec.json.Decoder(tuple[str, int, str]),
+    Sort.CREATED: msgspec.json.Decoder(tuple[str, datetime, str]),
+}
+
+
+def file_query(asked: ListQuery) -> FileQuery:
+    """What the catalogue is asked for. ``Invalid`` for a cursor that was not made here or for another order."""
+    sort = Sort(asked.sort.lstrip("-"))
+    return FileQuery(
+        owner=asked.owner,
+        bucket=asked.bucket,
+        type=asked.type,
+        text=asked.q,
+        sort=sort,
+        descending=asked.sort.startswith("-"),
+        after=_read_cursor(asked.cursor, asked.sort, sort) if asked.cursor else None,
+        limit=asked.limit,
+    )
+
+
+def file_page(page: Page[File], asked: ListQuery) -> FilePage:
+    """A page as the native API shows it."""
+    cursor = None if page.next is None else _write_cursor(page.next, asked.sort)
+    return FilePage(tuple(shape_file(file) for file in page.items), cursor)
+
+
+def _write_cursor(cursor: Cursor, order: str) -> str:
+    return urlsafe_b64encode(_encode((order, cursor.value, cursor.id))).decode().rstrip("=")
+
+
+def _read_cursor(text: str, order: str, sort: Sort) -> Cursor:
+    try:
+        raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        made_for, value, file_id = _decoders[sort].decode(raw)
+    except (UnicodeEncodeError, binascii.Error, msgspec.DecodeError) as error:
+        raise Invalid("this cursor was not made for this list: start again without it") from error
+    if made_for != order:
+        raise Invalid("this cursor belongs to another sort order: start again without it")
+    return Cursor(value, file_id)

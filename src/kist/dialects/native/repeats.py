@@ -1,0 +1,18 @@
+"""Idempotency keys: what a request is recognised by when it is sent again."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from kist.model.upload import Repeat
+from kist.wire.call import Call
+
+
+def repeat_of(call: Call) -> Repeat | None:
+    """The request's ``Idempotency-Key``, with the fingerprint of what may not differ when it is sent again."""
+    key = call.headers.get("idempotency-key")
+    if key is None:
+        return None
+    query = sorted((name, value) for name in call.query.names() for value in call.query.all(name))
+    parts = (call.method, call.path, repr(query), call.content_type, str(call.body.length))
+    return Repeat(key, sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest())
