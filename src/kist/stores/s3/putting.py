@@ -1,0 +1,143 @@
+"""Put: a body of any length in bounded memory, as one request or as parts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable
+from contextlib import suppress
+
+from kist.errors import Corrupt, Incomplete, KistError, TooLarge
+from kist.model.content import PartRef, PutRules, Stored
+from kist.model.place import Place
+from kist.stores.s3.multipart import (
+    MAX_PARTS,
+    checked_etag,
+    drop_parts,
+    finish_parts,
+    put_part,
+    start_parts,
+    type_header,
+)
+from kist.stores.s3.reading import head_object
+from kist.stores.s3.sender import Ask, Sender, content_md5
+from kist.stores.s3.transport import Bytes
+
+PART = 8 * 1024 * 1024
+_DOUBLED_EVERY = 1000
+
+
+async def put_object(sender: Sender, place: Place, body: AsyncIterable[bytes], rules: PutRules) -> Stored:
+    """Store a body whole or not at all; see the port."""
+    type_header(rules)
+    blocks = Blocks(body, rules.size)
+    first = await blocks.take(PART)
+    if blocks.ended:
+        return await _put_whole(sender, place, first, rules)
+    parts_id = await start_parts(sender, place, rules)
+    try:
+        parts = await _put_parts(sender, place, parts_id, first, blocks)
+        return await finish_parts(sender, place, parts_id, parts)
+    except BaseException:
+        # Where even this fails, ``clear`` finds what is left.
+        with suppress(KistError):
+            await drop_parts(sender, place, parts_id)
+        raise
+
+
+def part_size(number: int) -> int:
+    """8 MiB, doubled every 1,000 parts: small bodies need little memory, and 10,000 parts hold more than 5 TiB."""
+    return PART << ((number - 1) // _DOUBLED_EVERY)
+
+
+class Blocks:
+    """Cuts a body into blocks of the sizes asked for. Knows after each whether the body has ended."""
+
+    def __init__(self, body: AsyncIterable[bytes], size: int | None) -> None:
+        self._chunks = body.__aiter__()
+        self._declared = size
+        self._came = 0
+        self._rest: Bytes = b""
+        self.ended = False
+
+    async def take(self, size: int) -> Bytes:
+        """The next ``size`` bytes, fewer only where the body ends.
+
+        ``Incomplete`` as soon as it is known that the body is not as long as declared.
+        """
+        block, self._rest = self._rest, b""
+        if not block:
+            block = await self._next()
+        if len(block) < size and not self.ended:
+            block = await self._fill(block, size)
+        if len(block) > size:
+            self._rest = memoryview(block)[size:]
+            block = memoryview(block)[:size]
+        elif not self._rest and not self.ended:
+            self._rest = await self._next()
+        return block
+
+    async def _fill(self, block: Bytes, size: int) -> Bytes:
+        chunk = await self._next()
+        if not chunk:
+            return block
+        # One buffer that grows: chunks may be of any size, so a list of them could be far larger than what they hold.
+        buffer = bytearray(block)
+        while chunk:
+            room = size - len(buffer)
+            if len(chunk) > room:
+                buffer += memoryview(chunk)[:room]
+                self._rest = memoryview(chunk)[room:]
+                return buffer
+            buffer += chunk
+            if len(buffer) == size:
+                return buffer
+            chunk = await self._next()
+        return buffer
+
+    async def _next(self) -> bytes:
+        """The next bytes of the body that are not empty; empty at its end."""
+        async for chunk in self._chunks:
+            if chunk:
+                self._came += len(chunk)
+                self._check(over=True)
+                return chunk
+        self.ended = True
+        self._check(over=False)
+        return b""
+
+    def _check(self, *, over: bool) -> None:
+        if self._declared is None or (self._came <= self._declared if over else self._came == self._declared):
+            return
+        more = "more than" if over else "only"
+        came = self._declared if over else self._came
+        raise Incomplete(f"{self._declared} bytes were declared, {more} {came} came")
+
+
+async def _put_whole(sender: Sender, place: Place, body: Bytes, rules: PutRules) -> Stored:
+    digest, encoded = content_md5(body)
+    headers = (("content-md5", encoded), type_header(rules))
+    answer = await sender.ask(Ask("PUT", place.bucket, place.key, (), headers, body, signs_body=False))
+    etag = checked_etag(answer.headers, digest)
+    if not etag:
+        return await _seen(sender, place, len(body), digest)
+    modified = sender.clock.now().replace(microsecond=0)  # S3 keeps whole seconds, and does not say them here
+    return Stored(place=place, size=len(body), etag=etag, modified=modified, type=rules.type)
+
+
+async def _seen(sender: Sender, place: Place, size: int, digest: str) -> Stored:
+    """A success without an ETag proves nothing: look at the object."""
+    found = await head_object(sender, place)
+    checked_etag({"etag": found.etag}, digest)
+    if found.size != size:
+        raise Corrupt(f"the object store keeps {found.size} bytes where {size} were sent")
+    return found
+
+
+async def _put_parts(sender: Sender, place: Place, parts_id: str, first: Bytes, blocks: Blocks) -> list[PartRef]:
+    parts = [await put_part(sender, place, parts_id, 1, first)]
+    del first  # else 8 MiB more stay in memory to the end
+    while not blocks.ended:
+        number = len(parts) + 1
+        if number > MAX_PARTS:
+            raise TooLarge("an S3 object has at most 10,000 parts")
+        parts.append(await put_part(sender, place, parts_id, number, await blocks.take(part_size(number))))
+    return parts

@@ -1,0 +1,142 @@
+"""The network over aiohttp, for the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from ssl import SSLError
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from yarl import URL
+
+from kist.errors import KistError, Misconfigured, StoreRefused, StoreUnavailable
+from kist.stores.s3.transport import BLOCK, PIECE, SLOWEST, Bytes, Request
+
+_CONNECTIONS = 512
+_IDLE = 15.0  # shorter than what common servers allow, so that few requests meet a connection that is being closed
+_STALLED = 3  # a piece of a body may take this many read deadlines: it first has to drain what is buffered before it
+_SILENT = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+class AsyncTransport:
+    """One session with a pool of kept-alive connections, made at the first request, within its event loop."""
+
+    def __init__(self, *, connect_timeout: float, read_timeout: float) -> None:
+        self._connect = connect_timeout
+        self._read = read_timeout
+        self._timeout = self._deadlines(read_timeout)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, request: Request) -> AsyncResponse:
+        body = request.body
+        try:
+            if body is not None and len(body) > PIECE:
+                return await self._send_pieces(request, body)
+            within = request.answer_within
+            timeout = self._timeout if within is None else self._deadlines(within)
+            return await self._request(request, body, timeout)
+        except (aiohttp.ClientError, OSError) as error:
+            raise translated(error) from error
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def _send_pieces(self, request: Request, body: Bytes) -> AsyncResponse:
+        loop = asyncio.get_running_loop()
+        stalled = self._read * _STALLED
+        within = request.answer_within or self._read + len(body) / SLOWEST
+        async with asyncio.timeout(self._connect + stalled) as deadline:
+
+            def moved(more: bool) -> None:
+                if not deadline.expired():
+                    deadline.reschedule(loop.time() + stalled if more else None)
+
+            return await self._request(request, _Pieces(body, moved), self._deadlines(within))
+
+    async def _request(self, request: Request, data: Any, deadlines: aiohttp.ClientTimeout) -> AsyncResponse:
+        session = self._session or self._begin()
+        raw = await session.request(
+            request.method,
+            URL(request.url, encoded=True),
+            headers=request.headers,
+            data=data,
+            allow_redirects=False,
+            timeout=deadlines,
+        )
+        return AsyncResponse(raw)
+
+    def _begin(self) -> aiohttp.ClientSession:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_IDLE),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=_SILENT,
+            auto_decompress=False,
+            trust_env=False,
+            timeout=self._timeout,
+            read_bufsize=BLOCK,
+        )
+        return self._session
+
+    def _deadlines(self, read: float) -> aiohttp.ClientTimeout:
+        return aiohttp.ClientTimeout(total=None, sock_connect=self._connect, sock_read=read, ceil_threshold=60)
+
+
+class AsyncResponse:
+    """An answer of aiohttp."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: aiohttp.ClientResponse) -> None:
+        self._raw = raw
+
+    @property
+    def status(self) -> int:
+        return self._raw.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._raw.headers
+
+    async def block(self) -> bytes:
+        try:
+            return await self._raw.content.readany()
+        except (aiohttp.ClientError, OSError) as error:
+            raise translated(error) from error
+
+    async def close(self) -> None:
+        self._raw.close()
+
+
+class _Pieces(aiohttp.Payload):
+    """A body that is written piece by piece, as often as it is asked for, and says when it got on."""
+
+    _autoclose = True
+
+    def __init__(self, body: Bytes, moved: Any) -> None:
+        super().__init__(body)
+        self._size = len(body)
+        self._moved = moved
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return str(self._value, encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        view = memoryview(self._value)
+        for start in range(0, len(view), PIECE):
+            self._moved(True)
+            await writer.write(view[start : start + PIECE])
+        self._moved(False)
+
+
+def translated(error: Exception) -> KistError:
+    """What a failure of aiohttp or of the socket means for Kist."""
+    if isinstance(error, aiohttp.ClientSSLError | SSLError):
+        return StoreRefused(
+            "the object store's TLS certificate is not trusted: mend it, or trust the CA that signed it"
+        )
+    if isinstance(error, aiohttp.InvalidURL):
+        return Misconfigured("the S3 endpoint is no URL that can be reached")
+    return StoreUnavailable("the object store cannot be reached or broke off")
