@@ -7,6 +7,8 @@ import pytest
 from kist.drive import drive
 from kist.stores.memory import MemoryStore
 from kist.testing.clock import FakeClock, FakeIds
+from kist.testing.store_abilities import BucketsContract, CopiesContract, PartsContract
+from kist.testing.store_races import RacesContract
 from kist.testing.stores import StoreContract, driven
 
 
@@ -22,10 +24,10 @@ class MemorySetting:
         return store
 
 
-class TestMemory(MemorySetting, StoreContract):
+class TestMemory(MemorySetting, StoreContract, RacesContract, BucketsContract, CopiesContract, PartsContract):
     pass
 
 
 @driven
-class TestMemoryWithoutLoop(MemorySetting, StoreContract):
+class TestMemoryWithoutLoop(MemorySetting, StoreContract, BucketsContract, CopiesContract, PartsContract):
     pass
