@@ -112,7 +112,10 @@ class MemoryCatalogue:
                 return None if self._row(type(row), *row_id(row)) else self._put(None, row)
             case Swap(before, after):
                 found = self._row(type(before), *row_id(before))
-                return self._put(found, after) if found and _unchanged(found, before, after) else None
+                changed = _differences(before, after)
+                if found is None or not _unchanged(found, before, changed):
+                    return None
+                return self._put(found, msgspec.structs.replace(found, **changed))
             case Drop(row):
                 found = self._row(type(row), *row_id(row))
                 return self._put(found, None) if found and _state(found) == _state(row) else None
@@ -182,14 +185,15 @@ def _state(row: Row) -> object:
     return getattr(row, "state", None)
 
 
-def _unchanged(found: Row, before: Row, after: Row) -> bool:
+def _differences(before: Row, after: Row) -> dict[str, object]:
+    """The fields that a swap changes, with their new values."""
+    new = ((field.name, getattr(after, field.name)) for field in msgspec.structs.fields(after))
+    return {name: value for name, value in new if getattr(before, name) != value}
+
+
+def _unchanged(found: Row, before: Row, changed: Iterable[str]) -> bool:
     """Whether the state, and every field that is about to change, still have the values of ``before``."""
-    fields = (field.name for field in msgspec.structs.fields(before))
-    return _state(found) == _state(before) and all(
-        getattr(found, name) == getattr(before, name)
-        for name in fields
-        if getattr(before, name) != getattr(after, name)
-    )
+    return _state(found) == _state(before) and all(getattr(found, name) == getattr(before, name) for name in changed)
 
 
 def _rank(file: File, sort: Sort) -> tuple[str | int | datetime, str]:

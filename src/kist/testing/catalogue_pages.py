@@ -48,6 +48,7 @@ async def all_pages(catalogue: Catalogue, **query: Any) -> list[File]:
     while True:
         page = await catalogue.files(FileQuery(after=after, **query))
         assert len(page.items) <= query.get("limit", 100)
+        assert page.items or after is None, "a page promised a next one where there was nothing more"
         found += page.items
         if page.next is None:
             return found
