@@ -14,7 +14,7 @@ from kist.model.file import File
 from kist.model.query import Cursor, FileQuery, Page, Sort
 
 _encode = msgspec.json.Encoder().encode
-_decoders = {
+_decoders: dict[Sort, msgspec.json.Decoder[tuple[str, str, str] | tuple[str, int, str] | tuple[str, datetime, str]]] = {
     Sort.NAME: msgspec.json.Decoder(tuple[str, str, str]),
     Sort.SIZE: msgspec.json.Decoder(tuple[str, int, str]),
     Sort.CREATED: msgspec.json.Decoder(tuple[str, datetime, str]),
