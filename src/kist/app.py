@@ -86,14 +86,14 @@ def threads() -> Callable[..., Any]:
 def open_store(settings: Settings, clock: Clock, ids: Ids, aside: Callable[..., Any]) -> ObjectStore:
     """The store whose module is named by the scheme of the store's URL."""
     secrets = {name: secret.reveal() for name, secret in settings.s3_secrets.items()}
-    store: ObjectStore = part("stores", settings.store).open_store(Wiring(settings.store, clock, ids, aside, secrets))
+    store: ObjectStore = part("stores", settings.store).connect(Wiring(settings.store, clock, ids, aside, secrets))
     return store
 
 
 async def open_catalogue(settings: Settings, clock: Clock, ids: Ids, aside: Callable[..., Any]) -> Catalogue:
     """The catalogue whose module is named by the scheme of the database's URL, with its tables brought up to date."""
     module = part("catalogues", settings.database)
-    catalogue: Catalogue = await module.open_catalogue(Wiring(settings.database, clock, ids, aside))
+    catalogue: Catalogue = await module.connect(Wiring(settings.database, clock, ids, aside))
     return catalogue
 
 

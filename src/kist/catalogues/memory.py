@@ -19,7 +19,7 @@ from kist.model.names import fold
 from kist.model.query import Cursor, FileQuery, Page, Sort
 from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Usage
 from kist.model.upload import Upload, UploadState
-from kist.ports.system import Clock
+from kist.ports.wiring import Wiring
 
 R = TypeVar("R", bound=Row)
 Undo = Callable[[], object]
@@ -27,8 +27,8 @@ Undo = Callable[[], object]
 _UNENDED = (UploadState.OPEN, UploadState.SEALING)
 
 
-async def open_catalogue(url: str, clock: Clock) -> MemoryCatalogue:
-    """A new, empty catalogue. Neither argument matters: they are what every catalogue is opened with."""
+async def connect(wiring: Wiring) -> MemoryCatalogue:
+    """A new, empty catalogue, whatever the URL says behind ``memory:``."""
     return MemoryCatalogue()
 
 

@@ -29,6 +29,7 @@ from kist.model.content import (
 )
 from kist.model.place import Place, check_bucket
 from kist.ports.system import Clock, Ids
+from kist.ports.wiring import Wiring
 
 BLOCK = 256 * 1024
 
@@ -52,6 +53,11 @@ class _Bucket:
     created: datetime
     objects: dict[str, _Object] = field(default_factory=dict)
     parts: dict[str, _Parts] = field(default_factory=dict)
+
+
+def connect(wiring: Wiring) -> MemoryStore:
+    """A new, empty store, whatever the URL says behind ``memory:``."""
+    return MemoryStore(wiring.clock, wiring.ids)
 
 
 class MemoryStore:

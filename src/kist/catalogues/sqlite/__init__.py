@@ -8,7 +8,22 @@ from pathlib import Path
 from kist.catalogues.sql.catalogue import SqlCatalogue
 from kist.catalogues.sql.migrations import Migration, migrate
 from kist.catalogues.sqlite.runner import SqliteRunner
+from kist.errors import Misconfigured
 from kist.ports.system import Clock
+from kist.ports.wiring import Wiring
+
+
+async def connect(wiring: Wiring) -> SqlCatalogue:
+    """The catalogue that a URL like ``sqlite:///path`` names, made or brought up to date first."""
+    return await open_catalogue(read_url(wiring.url), wiring.clock)
+
+
+def read_url(url: str) -> Path:
+    """The file that ``sqlite:///path`` names. ``Misconfigured`` for any other URL."""
+    path = url.removeprefix("sqlite:///")
+    if path in (url, ""):
+        raise Misconfigured("KIST_DATABASE: write sqlite:///path, with four slashes for an absolute path")
+    return Path(path)
 
 
 async def open_catalogue(path: Path, clock: Clock) -> SqlCatalogue:

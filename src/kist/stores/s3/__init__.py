@@ -7,6 +7,7 @@ from typing import Any
 
 from kist.errors import Misconfigured
 from kist.ports.system import Clock, Ids
+from kist.ports.wiring import Wiring
 from kist.stores.s3.address import Addresses
 from kist.stores.s3.copying import CopyLimits
 from kist.stores.s3.identity import FixedIdentity, Identity
@@ -16,8 +17,14 @@ from kist.stores.s3.settings import S3Settings
 from kist.stores.s3.signer import Credential, Signer
 from kist.stores.s3.store import S3Store
 from kist.stores.s3.transport import Transport
+from kist.stores.s3.url import read_url
 
-__all__ = ["CopyLimits", "S3Settings", "S3Store", "assemble", "open_blocking_store", "open_store"]
+__all__ = ["CopyLimits", "S3Settings", "S3Store", "assemble", "connect", "open_blocking_store", "open_store"]
+
+
+def connect(wiring: Wiring) -> S3Store:
+    """The store that a URL like ``s3://bucket?endpoint=…&region=…`` names, for the event loop."""
+    return open_store(read_url(wiring), wiring.clock, wiring.ids)
 
 
 def open_store(settings: S3Settings, clock: Clock, ids: Ids) -> S3Store:
