@@ -28,8 +28,8 @@ MAX_SKIPPED = 1 << 20
 
 _BOUNDARY = re.compile(r"boundary=(?:\"([^\"]*)\"|([^\s;\",]*))", re.IGNORECASE)
 _BOUNDARY_CHARACTERS = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
-_TOKEN = r"[\w!#$%&'*+.^`|~-]+"
-_PARAMETER = re.compile(rf'[ \t]*;[ \t]*({_TOKEN})[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*"|{_TOKEN})', re.ASCII)
+_WORD = r"[\w!#$%&'*+.^`|~-]+"
+_PARAMETER = re.compile(rf'[ \t]*;[ \t]*({_WORD})[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*"|{_WORD})', re.ASCII)
 _PLAIN_ENCODINGS = frozenset({"binary", "8bit", "7bit"})
 
 

@@ -1,0 +1,103 @@
+"""What is decided before a body is read: who is calling, whether they may at all, and whether there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from kist.errors import Busy, Invalid, NotAllowed, NotSignedIn, TooLarge, TooMany, WrongType
+from kist.model.actor import Actor
+from kist.wire.body import too_large
+from kist.wire.call import Call
+from kist.wire.credentials import act_as
+from kist.wire.routes import BodyKind, Dialect, Needs, Route
+
+BUSY_WAIT = 5
+
+
+class Admits(Protocol):
+    async def admit(self, token: str | None, *, act_as: str | None, address: str, dialect: str) -> Actor:
+        """The actor who is calling; ``NotSignedIn``, ``TooMany`` or ``NotAllowed``."""
+
+
+class Served(Protocol):
+    """What the host needs of the façade that it hands to the handlers."""
+
+    draining: bool
+
+    @property
+    def entry(self) -> Admits:
+        """Who may come in."""
+
+
+async def admit(call: Call, route: Route, dialect: Dialect, entry: Admits) -> None:
+    """Set the actor of ``call``, or raise when they may not use ``route``."""
+    if route.needs is Needs.NOTHING:
+        return
+    token = next((found for take in dialect.credentials if (found := take(call)) is not None), None)
+    actor = await entry.admit(token, act_as=act_as(call), address=call.address, dialect=dialect.name)
+    if not actor.signed_in:
+        raise NotSignedIn("sign in first: send a key as Authorization: Bearer, or as the password of Basic")
+    if route.needs is Needs.ADMIN and not actor.is_admin:
+        raise NotAllowed("only an admin may do this")
+    call.actor = actor
+
+
+def check_body(call: Call, route: Route, small_body: int) -> None:
+    """Raise for a body that ``route`` cannot take by what its headers say, and set the limit of what it may bring."""
+    body = call.body
+    if body.length == 0:
+        return
+    encoding = call.headers.get("content-encoding")
+    if encoding is not None and encoding.strip().lower() not in ("", "identity"):
+        raise WrongType(f"send the body as it is: Content-Encoding {encoding[:40]!r} is not taken")
+    if route.accepts_types and call.content_type not in route.accepts_types:
+        taken = " or ".join(route.accepts_types)
+        raise WrongType(f"send the body as {taken}, not as {call.content_type[:100] or 'a body without a type'}")
+    limit = route.cap
+    if limit is None and route.body is not BodyKind.FILE:
+        limit = small_body
+    body.limit = limit
+    if limit is not None and body.length is not None and body.length > limit:
+        raise too_large(limit)
+
+
+def declared_length(call_headers: str | None, chunked: bool) -> int | None:
+    """The length of a body by its headers: None when only its end will tell, 0 when there is none."""
+    if call_headers is None:
+        return None if chunked else 0
+    if not call_headers.isascii() or not call_headers.isdigit():
+        raise Invalid("Content-Length must be a number")
+    if len(call_headers) > 18:
+        raise TooLarge("no body can be that large")
+    return int(call_headers)
+
+
+class UploadSlots:
+    """How many file bodies may be under way at the same time."""
+
+    def __init__(self, total: int, per_address: int) -> None:
+        self._total = total
+        self._per_address = per_address
+        self._taken: dict[str, int] = {}
+        self.under_way = 0
+
+    @contextmanager
+    def one(self, address: str) -> Iterator[None]:
+        """Hold one slot: ``Busy`` when the server has none left, ``TooMany`` when the address has its share."""
+        mine = self._taken.get(address, 0)
+        if self.under_way >= self._total:
+            raise Busy("this server has as many uploads under way as it takes: try again", after=BUSY_WAIT)
+        if mine >= self._per_address:
+            raise TooMany(f"your address has {mine} uploads under way: finish one first", after=BUSY_WAIT)
+        self._taken[address] = mine + 1
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+            if self._taken[address] == 1:
+                del self._taken[address]
+            else:
+                self._taken[address] -= 1

@@ -1,0 +1,132 @@
+"""One route of one dialect as an ASGI application: what every host owes, in order."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from typing import Any
+from urllib.parse import quote
+
+from starlette.types import Receive, Scope, Send
+
+from kist.asgi.admission import Served, UploadSlots, admit, check_body, declared_length
+from kist.asgi.cors import Cors
+from kist.asgi.logs import AccessLine, access, write_access
+from kist.asgi.messages import Sending, read_call
+from kist.asgi.options import HostOptions
+from kist.errors import Broken, Busy, KistError, Unavailable
+from kist.system import SystemClock
+from kist.wire.call import Call
+from kist.wire.reply import Reply
+from kist.wire.routes import BodyKind, Dialect, Route
+from kist.wire.statuses import error_headers
+
+log = logging.getLogger("kist")
+ticks = SystemClock().ticks
+
+
+class Ground:
+    """What all endpoints of one application share."""
+
+    def __init__(self, kist: Served, options: HostOptions) -> None:
+        self.kist = kist
+        self.options = options
+        self.slots = UploadSlots(options.uploads, options.uploads_per_address)
+        self.cors = Cors(options.origins)
+
+
+class Endpoint:
+    """Answers the calls of one route."""
+
+    __slots__ = ("dialect", "ground", "route")
+
+    def __init__(self, ground: Ground, dialect: Dialect, route: Route) -> None:
+        self.ground = ground
+        self.dialect = dialect
+        self.route = route
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send, params: dict[str, str]) -> None:
+        """The gate before the body, the handler, the reply, the log line."""
+        started = ticks()
+        call = read_call(scope, receive, params, self.ground.options.base_url)
+        with ExitStack() as held:
+            try:
+                await self._let_in(call, held)
+                reply = await self.route.handler(call, self.ground.kist)
+            except Exception as error:
+                reply = show(error, call, self.dialect)
+            await send_reply(self.ground, scope, send, call, reply, started=started, owner=self)
+
+    async def _let_in(self, call: Call, held: ExitStack) -> None:
+        ground, route = self.ground, self.route
+        transfer = call.headers.get("transfer-encoding") is not None
+        call.body.length = declared_length(call.headers.get("content-length"), transfer)
+        await admit(call, route, self.dialect, ground.kist.entry)
+        check_body(call, route, ground.options.small_body)
+        if route.body is BodyKind.FILE and call.body.length != 0:
+            if ground.kist.draining:
+                raise Busy("this server is stopping: send the file again", after=1)
+            held.enter_context(ground.slots.one(call.address))
+
+
+def show(error: Exception, call: Call, dialect: Dialect) -> Reply:
+    """The reply that tells of ``error`` in the dialect's shape. What nobody foresaw is logged, and not shown."""
+    if not isinstance(error, KistError):
+        log.error("%s %s failed", call.method, call.path, exc_info=error)
+        error = Broken("something went wrong on the server; its log says what")
+    elif isinstance(error, Broken):
+        log.error("%s %s: %s", call.method, call.path, error.message, exc_info=error)
+    elif isinstance(error, Unavailable):
+        log.warning("%s %s: %s: %s", call.method, call.path, error.code, error.message)
+    reply = dialect.show_error(error, call)
+    missing = [(name, value) for name, value in error_headers(error) if not reply.has(name)]
+    reply.headers = [*reply.headers, *missing]
+    return reply
+
+
+async def send_reply(
+    ground: Ground, scope: Scope, send: Send, call: Call, reply: Reply, *, started: float, owner: Endpoint | None
+) -> None:
+    """Send ``reply`` and log the request. A body that breaks in the middle cuts the connection, so that it shows."""
+    sending = Sending(send)
+    try:
+        await sending.send(reply, head=call.method == "HEAD", more=ground.cors.headers(scope))
+    except Exception as error:
+        log.error("%s %s: the answer broke off: %s", call.method, call.path, error, exc_info=error)
+        if not sending.status:
+            raise
+    finally:
+        if access.isEnabledFor(logging.INFO):
+            _log(scope, call, sending, started, owner)
+
+
+def _log(scope: Scope, call: Call, sending: Sending, started: float, owner: Endpoint | None) -> None:
+    seconds = ticks() - started
+    about: dict[str, Any] = {}
+    if owner is not None:
+        about = {"dialect": owner.dialect.name, "route": owner.route.name}
+    # A token in a path is a credential: the template stands for it.
+    path = owner.route.path if owner is not None and "token" in call.params else raw_path(scope)
+    write_access(
+        AccessLine(
+            address=call.address,
+            method=call.method,
+            path=path[:2048],
+            status=sending.status,
+            received=call.body.received,
+            sent=sending.sent,
+            ms=round(seconds * 1000, 2),
+            actor=call.actor.id,
+            via=call.actor.via,
+            cut=not sending.whole,
+            **about,
+        )
+    )
+
+
+def raw_path(scope: Scope) -> str:
+    """The path as it was sent, percent-encoded, without what this application is mounted under."""
+    raw = scope.get("raw_path")
+    path = raw.decode("latin-1") if raw else quote(scope["path"])
+    root: str = scope.get("root_path", "")
+    return path[len(root) :] or "/" if root and path.startswith(root) else path

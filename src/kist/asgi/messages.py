@@ -1,0 +1,112 @@
+"""Between ASGI messages and our own words: a call out of a scope, a reply into messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from kist.errors import Broken, Incomplete
+from kist.wire.body import Body, Pull
+from kist.wire.call import Call, Headers, Query
+from kist.wire.reply import Reply
+
+_ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+_NO_STORE = (b"cache-control", b"no-store")
+_BREAKS_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_NO_BODY = frozenset({204, 304})
+
+
+def read_call(scope: Scope, receive: Receive, params: dict[str, str], base_url: str) -> Call:
+    """The call that ``scope`` describes. Its body is not touched."""
+    client = scope.get("client")
+    headers = Headers(scope["headers"])
+    return Call(
+        method=scope["method"],
+        path=scope["path"],
+        params=params,
+        query=Query(scope["query_string"]),
+        headers=headers,
+        address=client[0] if client else "",
+        base_url=base_url,
+        body=Body(_pull(receive)),
+    )
+
+
+def _pull(receive: Receive) -> Pull:
+    more = True
+
+    async def pull() -> bytes:
+        nonlocal more
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Incomplete("the sender left before the end of the body, or was too slow")
+            more = message.get("more_body", False)
+            block: bytes = message.get("body", b"")
+            if block:
+                return block
+        return b""
+
+    return pull
+
+
+class Sending:
+    """One reply on its way. Afterwards ``status`` and ``sent`` say what became of it."""
+
+    __slots__ = ("_send", "sent", "status", "whole")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+        self.sent = 0
+        self.whole = False
+
+    async def send(self, reply: Reply, *, head: bool, more: list[tuple[bytes, bytes]]) -> None:
+        """Send ``reply`` and close it. A client that leaves ends the sending; it is no error."""
+        try:
+            start, body = _start(reply, more), reply.body
+            self.status = reply.status
+            await self._send(start)
+            if head or reply.status in _NO_BODY:
+                body = b""
+            if isinstance(body, bytes):
+                await self._send({"type": "http.response.body", "body": body})
+                self.sent = len(body)
+            else:
+                await self._stream(body)
+            self.whole = True
+        except OSError:
+            return
+        finally:
+            if reply.close is not None:
+                await reply.close()
+
+    async def _stream(self, body: AsyncIterator[bytes]) -> None:
+        send = self._send
+        async for block in body:
+            await send({"type": "http.response.body", "body": block, "more_body": True})
+            self.sent += len(block)
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _start(reply: Reply, more: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+    headers = [*_ALWAYS, *more]
+    cached = False
+    for name, value in reply.headers:
+        if _BREAKS_HEADER.search(value):
+            raise Broken(f"the header {name} would break the answer")
+        key = name.lower().encode("latin-1")
+        if key == b"cache-control":
+            cached = True
+        if key != b"x-content-type-options":
+            headers.append((key, value.encode("latin-1")))
+    if not cached:
+        headers.append(_NO_STORE)
+    if reply.status not in _NO_BODY:
+        length = len(reply.body) if reply.length is None and isinstance(reply.body, bytes) else reply.length
+        if length is not None:
+            headers.append((b"content-length", b"%d" % length))
+    return {"type": "http.response.start", "status": reply.status, "headers": headers}
