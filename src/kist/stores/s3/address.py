@@ -26,12 +26,14 @@ class Addresses:
     """Turns bucket and key into addresses of one endpoint."""
 
     def __init__(self, endpoint: str | None, region: str, style: Style = "auto") -> None:
-        """``Misconfigured`` when ``endpoint`` is no plain http(s) URL."""
+        """``Misconfigured`` when ``endpoint`` is no plain http(s) URL, or is a bare address with style ``host``."""
         self.amazon = endpoint is None
         scheme, host, path = _split(endpoint or _amazon(region))
         self._scheme = scheme
         self._host = host
         self._path = path
+        if style == "host" and _is_number(host):
+            raise Misconfigured("style=host puts the bucket before the host's name, so the S3 endpoint needs a name")
         self._in_host = style == "host" or (style == "auto" and _is_amazon(host))
 
     @property
@@ -57,6 +59,10 @@ def _amazon(region: str) -> str:
 
 def _is_amazon(host: str) -> bool:
     return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+
+
+def _is_number(host: str) -> bool:
+    return host.startswith("[") or host.partition(":")[0].replace(".", "").isdigit()
 
 
 def _split(endpoint: str) -> tuple[str, str, str]:

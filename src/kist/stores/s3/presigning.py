@@ -13,6 +13,7 @@ from kist.stores.s3.address import Addresses
 from kist.stores.s3.identity import Identity
 from kist.stores.s3.signer import Signer
 
+_SHORTEST = timedelta(seconds=1)
 _LONGEST = timedelta(days=7)
 
 
@@ -33,10 +34,7 @@ class Presigner:
         query: Sequence[tuple[str, str]],
     ) -> SignedRequest:
         seconds = _seconds(expires)
-        names = [name.lower() for name, _ in headers]
-        if len(set(names)) != len(names) or "host" in names:
-            raise Invalid("a header to be signed is named twice, or is Host")
-        if any(name.lower().startswith("x-amz-") for name, _ in query):
+        if query and any(name.lower().startswith("x-amz-") for name, _ in query):
             raise Invalid("query parameters that begin with x-amz- belong to the signature")
         signer, now = self._identity.signer(), self._clock.now()
         url = signer.url(method, self._addresses.of(place.bucket, place.key), query, headers, seconds, now)
@@ -63,14 +61,14 @@ class Presigner:
 
 
 def _seconds(expires: timedelta) -> int:
-    if not timedelta(seconds=1) <= expires <= _LONGEST:
+    if not _SHORTEST <= expires <= _LONGEST:
         raise Invalid("a signature is valid for 1 second to 7 days")
     return int(expires.total_seconds())
 
 
 def _end(signer: Signer, now: datetime, seconds: int) -> datetime:
     """Signatures by temporary keys end with them."""
-    end = now.replace(microsecond=0) + timedelta(seconds=seconds)
+    end = signer.second(now) + timedelta(seconds=seconds)
     key_ends = signer.credential.expires_at
     return end if key_ends is None else min(end, key_ends)
 
