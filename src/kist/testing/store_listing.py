@@ -18,7 +18,7 @@ class ListingContract:
 
     async def test_list_in_byte_order(self, store: ObjectStore, bucket: str) -> None:
         async with ground(store, bucket) as here:
-            for name in (*TRICKY_NAMES, "a/b-c", "a/b.c", "a/c/d", "a-b/z", "a0/b"):
+            for name in (*TRICKY_NAMES, "a/b-c", "a/b.c", "a/c/d", "a-c/z", "a0/b"):
                 await here.put(name, name.encode())
             found = await here.listed()
             keys = [entry.key for entry in found]

@@ -1,0 +1,147 @@
+"""Objects as files under one folder: a bucket is a folder, a key is the path in it.
+
+Everything that touches the disk is blocking code, run by an injected ``aside``: a plain call where the caller may
+block, a thread where an event loop must go on. This module says in which steps; the others know how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Protocol, TypeVar, TypeVarTuple, Unpack
+
+from kist.errors import Incomplete
+from kist.model.content import Condition, Listed, Opened, PutRules, Span, Stored, StoredBucket
+from kist.model.place import Place
+from kist.ports.system import Clock, Ids
+from kist.stores.disk import buckets, drafts, erasing, reader, walk
+from kist.stores.disk.facts import nanoseconds, stored
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+GATHERED = 1024 * 1024
+"""Bytes that are collected before they are written: a body that ends within them is stored in one step."""
+
+
+class Aside(Protocol):
+    """Runs blocking code where it may block, and returns what it returns.
+
+    When the caller is cancelled the code may go on: what is run here is written for that.
+    """
+
+    def __call__(self, work: Callable[[Unpack[Args]], T], /, *args: *Args) -> Awaitable[T]: ...
+
+
+async def plain(work: Callable[[Unpack[Args]], T], /, *args: *Args) -> T:
+    """The ``aside`` of blocking hosts: a plain call."""
+    return work(*args)
+
+
+class DiskStore:
+    """An ``ObjectStore`` that also holds buckets and copies. No media type is kept beside the bytes."""
+
+    def __init__(self, root: Path, aside: Aside, clock: Clock, ids: Ids) -> None:
+        self._root = root
+        self._aside = aside
+        self._clock = clock
+        self._ids = ids
+
+    async def put(self, place: Place, body: AsyncIterable[bytes], rules: PutRules) -> Stored:
+        draft = self._draft(place)
+        try:
+            last = await self._receive(draft, body, rules.size)
+            return await self._aside(draft.finish, last, nanoseconds(self._clock.now()))
+        except BaseException as error:
+            await self._give_up(draft, error)
+            raise
+
+    async def open(self, place: Place, span: Span | None = None, only_if: Condition | None = None) -> Opened:
+        opened, first = await self._aside(reader.open_span, self._root, place, span, only_if)
+        return Opened(stored(place, opened.status), span, self._blocks(opened, first), self._closer(opened))
+
+    async def head(self, place: Place) -> Stored:
+        found = await self._aside(reader.head, self._root, place)
+        if found is None:
+            raise reader.missing(place)
+        return found
+
+    async def heads(self, *places: Place) -> tuple[Stored | None, ...]:
+        return await self._aside(reader.heads, self._root, places)
+
+    async def erase(self, *places: Place) -> None:
+        await self._aside(erasing.erase, self._root, places)
+
+    async def clear(self, place: Place) -> None:
+        await self._aside(drafts.clear, self._root, place)
+
+    async def list(self, bucket: str, prefix: str = "", after: str = "") -> AsyncIterator[Listed]:
+        listing = walk.Walk(self._root, bucket, prefix, after)
+        while page := await self._aside(listing.page):
+            for entry in page:
+                yield entry
+
+    async def close(self) -> None:
+        """Nothing is held open between calls; threads belong to whoever gave ``aside``."""
+
+    async def buckets(self) -> tuple[StoredBucket, ...]:
+        return await self._aside(buckets.buckets, self._root)
+
+    async def make_bucket(self, name: str) -> None:
+        await self._aside(buckets.make_bucket, self._root, name)
+
+    async def drop_bucket(self, name: str) -> None:
+        await self._aside(buckets.drop_bucket, self._root, name)
+
+    async def copy(self, source: Place, target: Place, rules: PutRules) -> Stored:
+        opened = await self._aside(reader.open_object, self._root, source)
+        draft = self._draft(target)
+        try:
+            while opened.start < opened.stop:
+                await self._aside(draft.take, opened)
+            return await self._aside(draft.finish, (), nanoseconds(self._clock.now()))
+        except BaseException as error:
+            await self._give_up(draft, error)
+            raise
+        finally:
+            opened.close()
+
+    def _draft(self, place: Place) -> drafts.Draft:
+        return drafts.Draft(self._root, place, self._ids.token())
+
+    async def _receive(self, draft: drafts.Draft, body: AsyncIterable[bytes], size: int | None) -> tuple[bytes, ...]:
+        """Write the body as it comes in and return the rest that is not yet written."""
+        gathered: list[bytes] = []
+        held = came = 0
+        async for block in body:
+            came += len(block)
+            if size is not None and came > size:
+                break
+            if held and held + len(block) > GATHERED:
+                await self._aside(draft.write, tuple(gathered))
+                gathered.clear()
+                held = 0
+            gathered.append(block)
+            held += len(block)
+        if size is not None and came != size:
+            raise Incomplete(f"{size} bytes were declared and another number came", size=size)
+        return tuple(gathered)
+
+    async def _give_up(self, draft: drafts.Draft, error: BaseException) -> None:
+        if isinstance(error, GeneratorExit):
+            draft.drop()  # a coroutine that is thrown away may not wait any more
+        elif draft.begun:
+            await self._aside(draft.drop)
+
+    async def _blocks(self, opened: reader.Reader, first: bytes) -> AsyncIterator[bytes]:
+        if first:
+            yield first
+        while opened.start < opened.stop:
+            yield await self._aside(opened.next)
+
+    def _closer(self, opened: reader.Reader) -> Callable[[], Awaitable[None]]:
+        async def close() -> None:
+            if opened.fd >= 0:
+                await self._aside(opened.close)
+
+        return close

@@ -1,0 +1,47 @@
+"""The disk store keeps the contract: in a thread beside an event loop, and by plain calls without one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar, TypeVarTuple, Unpack
+
+import pytest
+
+from kist.drive import drive
+from kist.stores.disk import Aside, DiskStore, plain
+from kist.system import SystemClock, SystemIds
+from kist.testing.store_abilities import BucketsContract, CopiesContract
+from kist.testing.store_races import RacesContract
+from kist.testing.stores import StoreContract, driven
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+
+async def in_thread(work: Callable[[Unpack[Args]], T], /, *args: *Args) -> T:
+    return await asyncio.to_thread(work, *args)
+
+
+class DiskSetting:
+    aside: Aside
+    long_list = 600  # more than one page
+
+    @pytest.fixture
+    def bucket(self) -> str:
+        return "disk-bucket"
+
+    @pytest.fixture
+    def store(self, tmp_path: Path, bucket: str) -> DiskStore:
+        drive(DiskStore(tmp_path / "root", plain, SystemClock(), SystemIds()).make_bucket(bucket))
+        return DiskStore(tmp_path / "root", self.aside, SystemClock(), SystemIds())
+
+
+class TestDisk(DiskSetting, StoreContract, RacesContract, BucketsContract, CopiesContract):
+    aside = staticmethod(in_thread)
+
+
+@driven
+class TestDiskWithoutLoop(DiskSetting, StoreContract, BucketsContract, CopiesContract):
+    aside = staticmethod(plain)
