@@ -15,7 +15,8 @@ _PRAGMAS: dict[str, str | int] = {
     "synchronous": 2,  # FULL: a commit is on the disk before it is acknowledged
     "foreign_keys": 1,
     "temp_store": 2,  # MEMORY: sorting must not fail on a full disk
-    "cache_size": -16384,  # KiB for each connection
+    "cache_size": -8192,  # KiB for each connection; no mmap: it turns an I/O error into the death of the process
+    "wal_autocheckpoint": 4000,  # pages: a third more commits a second than with 1000, 16 MiB of log
 }
 _STATEMENTS_KEPT = 512  # lists come in some 200 shapes
 
