@@ -77,11 +77,12 @@ async def finish_parts(sender: Sender, place: Place, parts_id: str, parts: Seque
         try:
             etag = await _join(sender, place, parts_id, joined)
         except (StoreUnavailable, UploadMissing) as doubt:
+            gone = isinstance(doubt, UploadMissing) or not await parts_open(sender, place, parts_id)
             found = await find_object(sender, place)
             if found is not None and joined.made(found):
                 return found
-            if isinstance(doubt, UploadMissing):
-                raise
+            if gone or isinstance(doubt, UploadMissing):
+                raise UploadMissing("this multipart upload has ended or never was") from doubt
             await tries.again(doubt)
         else:
             return await _seen(sender, place, joined, etag)
@@ -93,6 +94,15 @@ async def drop_parts(sender: Sender, place: Place, parts_id: str) -> None:
         await sender.ask(Ask("DELETE", place.bucket, place.key, (("uploadId", parts_id),)))
     except (UploadMissing, ObjectMissing, BucketMissing):
         return
+
+
+async def parts_open(sender: Sender, place: Place, parts_id: str) -> bool:
+    """Whether the multipart upload is still there."""
+    try:
+        await _ask_of(sender, Ask("GET", place.bucket, place.key, (("max-parts", "1"), ("uploadId", parts_id))))
+    except UploadMissing:
+        return False
+    return True
 
 
 async def open_parts(sender: Sender, bucket: str, prefix: str) -> AsyncIterator[OpenParts]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from kist.errors import BucketMissing, Missing, ObjectMissing, StoreUnavailable
+from kist.errors import BucketMissing, ObjectMissing, StoreUnavailable
 from kist.model.place import Place
-from kist.stores.s3.multipart import drop_parts, list_parts, open_parts
+from kist.stores.s3.multipart import drop_parts, open_parts, parts_open
 from kist.stores.s3.sender import Ask, Sender, content_md5
 from kist.stores.s3.xml import build, parse_root
 
@@ -42,17 +42,8 @@ async def clear_place(sender: Sender, place: Place) -> None:
         for each in found:
             await drop_parts(sender, place, each.parts_id)
     for each in found:
-        if await _holds_parts(sender, place, each.parts_id):
+        if await parts_open(sender, place, each.parts_id):
             raise StoreUnavailable("a multipart upload that was dropped is still there")
-
-
-async def _holds_parts(sender: Sender, place: Place, parts_id: str) -> bool:
-    try:
-        async for _ in list_parts(sender, place, parts_id):
-            return True
-    except Missing:
-        return False
-    return False
 
 
 async def _erase_in(sender: Sender, bucket: str, keys: Sequence[str]) -> None:

@@ -95,14 +95,16 @@ class Blocks:
 
     async def _next(self) -> bytes:
         """The next bytes of the body that are not empty; empty at its end."""
-        async for chunk in self._chunks:
-            if chunk:
-                self._came += len(chunk)
-                self._check(over=True)
-                return chunk
-        self.ended = True
-        self._check(over=False)
-        return b""
+        try:
+            while not (chunk := await anext(self._chunks)):
+                pass
+        except StopAsyncIteration:
+            self.ended = True
+            self._check(over=False)
+            return b""
+        self._came += len(chunk)
+        self._check(over=True)
+        return chunk
 
     def _check(self, *, over: bool) -> None:
         if self._declared is None or (self._came <= self._declared if over else self._came == self._declared):
