@@ -1,0 +1,159 @@
+"""Who gets what from each route. The rows are made from the route table: a route without a row fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.acceptance.served import ROOT, Answer, Client, Site
+
+from kist.drive import drive
+from kist.service.attempts import Attempts
+from kist.wire.routes import Dialect, Needs, Route
+
+ABSENT = "00000000-0000-4000-8000-000000000000"
+
+
+@dataclass(frozen=True)
+class Row:
+    """How to call a route, and what the owner of the thing, another user and an admin get."""
+
+    call: Callable[[Client, str], Answer]
+    owner: int
+    stranger: int
+    admin: int
+
+
+def calls(method: str, path: str, body: Any = None, **headers: str) -> Callable[[Client, str], Answer]:
+    return lambda client, thing: client.call(method, path.format(id=thing), body, **headers)
+
+
+ROWS: dict[str, Row] = {
+    "files-create": Row(calls("POST", "/v1/files?name=x", b"1"), 201, 201, 201),
+    "files-create-base64": Row(calls("POST", "/v1/files/base64", {"name": "x", "content": "MQ=="}), 201, 201, 201),
+    "files-list": Row(calls("GET", "/v1/files"), 200, 200, 200),
+    "files-read": Row(calls("GET", "/v1/files/{id}"), 200, 404, 200),
+    "files-change": Row(calls("PATCH", "/v1/files/{id}", {"name": "y"}), 200, 404, 200),
+    "files-remove": Row(calls("DELETE", "/v1/files/{id}"), 204, 404, 204),
+    "files-content": Row(calls("GET", "/v1/files/{id}/content"), 200, 404, 200),
+    "files-replace": Row(calls("PUT", "/v1/files/{id}/content", b"2"), 200, 404, 200),
+    "keys-list": Row(calls("GET", "/v1/keys"), 403, 403, 200),
+    "keys-create": Row(calls("POST", "/v1/keys", {"actor": "eve", "role": "admin"}), 403, 403, 201),
+    "keys-revoke": Row(calls("DELETE", "/v1/keys/0000"), 403, 403, 404),
+    "me": Row(calls("GET", "/v1/me"), 200, 200, 200),
+    "healthz": Row(calls("GET", "/healthz"), 200, 200, 200),
+    "readyz": Row(calls("GET", "/readyz"), 200, 200, 200),
+    "openapi": Row(calls("GET", "/openapi.json"), 200, 200, 200),
+    "docs": Row(calls("GET", "/docs"), 200, 200, 200),
+    "filedrop-upload": Row(calls("POST", "/files/upload?file_name=x", b"1"), 201, 201, 201),
+    "filedrop-list": Row(calls("GET", "/files"), 200, 200, 200),
+    "filedrop-read": Row(calls("GET", "/files/{id}"), 200, 404, 200),
+    "filedrop-update": Row(calls("PUT", "/files/{id}", {"file_name": "y"}), 200, 404, 200),
+    "filedrop-remove": Row(calls("DELETE", "/files/{id}"), 200, 404, 200),
+}
+
+
+def all_dialects() -> list[Dialect]:
+    from kist.dialects import filedrop, native
+
+    return [native.DIALECT, filedrop.DIALECT]
+
+
+ROUTES = [route for dialect in all_dialects() for route in dialect.routes]
+
+
+def state(site: Site, thing: str) -> tuple[Any, bytes]:
+    """Everything that an intruder could have changed."""
+    return site.ann.call("GET", f"/v1/files/{thing}").json, site.ann.content(thing)
+
+
+@pytest.fixture(scope="module")
+def revoked(site: Site) -> Client:
+    """A key that was good once."""
+    row, text = drive(site.kist.keys.create(ROOT, "ann"))
+    drive(site.kist.keys.revoke(ROOT, row.id))
+    return site.client(text)
+
+
+@pytest.fixture(autouse=True)
+def fresh_tries(site: Site) -> None:
+    """Wrong keys of one test must not use up the tries of the next."""
+    site.kist.entry._attempts = Attempts(site.kist.files._ports.clock)
+
+
+def test_every_route_has_a_row_and_every_row_a_route() -> None:
+    assert sorted(route.name for route in ROUTES) == sorted(ROWS)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_what_each_role_gets(site: Site, revoked: Client, route: Route) -> None:
+    row = ROWS[route.name]
+    thing = site.ann.put("mine", b"content")["id"]
+    before = state(site, thing)
+    without = 200 if route.needs is Needs.NOTHING else 401
+    assert row.call(site.nobody, thing).status == without
+    assert row.call(site.client("kist_0_wrong"), thing).status == without
+    assert row.call(revoked, thing).status == without
+    stranger = row.call(site.bob, thing)
+    assert stranger.status == row.stranger
+    assert state(site, thing) == before
+    if row.stranger == 404 and row.owner != 404:
+        absent = row.call(site.bob, ABSENT)
+        assert (absent.status, absent.body) == (stranger.status, stranger.body), "a foreign file looks like none"
+        assert "location" not in stranger.headers
+    assert row.call(site.ann, thing).status == row.owner
+    again = site.ann.put("mine", b"content")["id"]
+    assert row.call(site.admin, again).status == row.admin
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if "{id}" in route.path], ids=lambda route: route.name)
+@pytest.mark.parametrize("thing", ["nonsense", "'%20or%201=1--", "%00", "..%2f..%2fetc", "%F0%9F%98%80", "a" * 3000])
+def test_ids_that_are_none_are_simply_absent(site: Site, route: Route, thing: str) -> None:
+    if route.name == "keys-revoke":
+        assert site.admin.call("DELETE", f"/v1/keys/{thing}").status == 404
+    else:
+        assert ROWS[route.name].call(site.ann, thing).status == 404
+
+
+def test_identity_never_comes_from_the_request(site: Site) -> None:
+    made = site.ann.call("POST", "/v1/files?name=x", b"1", kist_actor="bob")
+    assert (made.status, made.json["code"]) == (403, "not_allowed")
+    made = site.admin.call("POST", "/v1/files?name=x", b"1", kist_actor="bob")
+    assert (made.status, made.json["owner"]) == (201, "bob")
+    for body in ({"owner": "bob"}, {"state": "ready"}, {"size": 1}, {"key": "x"}, {"name": "y", "sha256": "z"}):
+        assert site.ann.call("PATCH", f"/v1/files/{site.ann.put('x', b'1')['id']}", body).status == 422
+
+
+def test_keys_by_bearer_and_basic(site: Site) -> None:
+    import base64
+
+    assert site.ann.call("GET", "/v1/me").json == {"id": "ann", "role": "user"}
+    basic = base64.b64encode(f"anything:{site.ann.key}".encode()).decode()
+    assert site.nobody.call("GET", "/v1/me", authorization=f"Basic {basic}").json == {"id": "ann", "role": "user"}
+    for wrong in ("Bearer", "Basic !", "Basic eA==", "Digest x", f"Bearer {site.ann.key}x", "Bearer \x80"):
+        answer = site.nobody.call("GET", "/v1/me", authorization=wrong)
+        assert (answer.status, answer.json["code"]) == (401, "not_signed_in")
+        assert "www-authenticate" in answer.headers
+
+
+def test_a_key_is_made_shown_once_used_and_revoked(site: Site) -> None:
+    expires = (site.kist.keys._ports.clock.now() + timedelta(hours=1)).isoformat()
+    made = site.admin.call("POST", "/v1/keys", {"actor": "carl", "label": "phone", "expires_at": expires})
+    assert made.status == 201
+    carl = site.client(made.json["key"])
+    assert carl.call("GET", "/v1/me").json == {"id": "carl", "role": "user"}
+    listed = site.admin.call("GET", "/v1/keys")
+    assert made.json["key"].encode() not in listed.body
+    assert [key["label"] for key in listed.json["items"] if key["id"] == made.json["id"]] == ["phone"]
+    assert site.admin.call("DELETE", f"/v1/keys/{made.json['id']}").status == 204
+    assert carl.call("GET", "/v1/me").status == 401
+    for bad in (
+        {"actor": "a b"},
+        {"actor": "x", "role": "root"},
+        {"actor": "x", "expires_at": "2000-01-01T00:00:00Z"},
+        {},
+    ):
+        assert site.admin.call("POST", "/v1/keys", bad).status == 422
