@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple, Unpack
+from typing import Any
 
 import pytest
 
 from kist.drive import drive
-from kist.stores.disk import Aside, DiskStore, plain
+from kist.ports.wiring import Aside
+from kist.stores.disk import DiskStore, plain
 from kist.system import SystemClock, SystemIds
 from kist.testing.store_abilities import BucketsContract, CopiesContract
 from kist.testing.store_races import RacesContract
 from kist.testing.stores import StoreContract, driven
 
-T = TypeVar("T")
-Args = TypeVarTuple("Args")
 
-
-async def in_thread(work: Callable[[Unpack[Args]], T], /, *args: *Args) -> T:
-    return await asyncio.to_thread(work, *args)
+def in_thread(work: Callable[..., Any], /, *args: Any) -> Awaitable[Any]:
+    """Begins at once, as the composition root's does."""
+    return asyncio.get_running_loop().run_in_executor(None, work, *args)
 
 
 class DiskSetting:

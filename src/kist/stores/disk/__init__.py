@@ -8,34 +8,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Protocol, TypeVar, TypeVarTuple, Unpack
+from typing import Any
 
-from kist.errors import Incomplete
+from kist.errors import Misconfigured
 from kist.model.content import Condition, Listed, Opened, PutRules, Span, Stored, StoredBucket
 from kist.model.place import Place
 from kist.ports.system import Clock, Ids
+from kist.ports.wiring import Aside, Wiring
 from kist.stores.disk import buckets, drafts, erasing, reader, walk
 from kist.stores.disk.facts import nanoseconds, stored
-
-T = TypeVar("T")
-Args = TypeVarTuple("Args")
-
-GATHERED = 1024 * 1024
-"""Bytes that are collected before they are written: a body that ends within them is stored in one step."""
+from kist.stores.disk.incoming import Incoming
 
 
-class Aside(Protocol):
-    """Runs blocking code where it may block, and returns what it returns.
-
-    When the caller is cancelled the code may go on: what is run here is written for that.
-    """
-
-    def __call__(self, work: Callable[[Unpack[Args]], T], /, *args: *Args) -> Awaitable[T]: ...
-
-
-async def plain(work: Callable[[Unpack[Args]], T], /, *args: *Args) -> T:
+async def plain(work: Callable[..., Any], /, *args: Any) -> Any:
     """The ``aside`` of blocking hosts: a plain call."""
     return work(*args)
+
+
+def connect(wiring: Wiring) -> DiskStore:
+    """The store in the folder that a URL like ``disk:/path`` names. ``Misconfigured`` when it names none."""
+    path = wiring.url.removeprefix("disk:").removeprefix("//")
+    if not wiring.url.startswith("disk:") or not path:
+        raise Misconfigured("KIST_STORE: write disk:/path, with the folder that is to hold the objects")
+    return DiskStore(Path(path), wiring.aside, wiring.clock, wiring.ids)
 
 
 class DiskStore:
@@ -48,12 +43,12 @@ class DiskStore:
         self._ids = ids
 
     async def put(self, place: Place, body: AsyncIterable[bytes], rules: PutRules) -> Stored:
-        draft = self._draft(place)
+        incoming = self._incoming(place)
         try:
-            last = await self._receive(draft, body, rules.size)
-            return await self._aside(draft.finish, last, nanoseconds(self._clock.now()))
+            await incoming.receive(body, rules.size)
+            return await incoming.finish(nanoseconds(self._clock.now()))
         except BaseException as error:
-            await self._give_up(draft, error)
+            await incoming.give_up(error)
             raise
 
     async def open(self, place: Place, span: Span | None = None, only_if: Condition | None = None) -> Opened:
@@ -61,13 +56,14 @@ class DiskStore:
         return Opened(stored(place, opened.status), span, self._blocks(opened, first), self._closer(opened))
 
     async def head(self, place: Place) -> Stored:
-        found = await self._aside(reader.head, self._root, place)
+        found: Stored | None = await self._aside(reader.head, self._root, place)
         if found is None:
             raise reader.missing(place)
         return found
 
     async def heads(self, *places: Place) -> tuple[Stored | None, ...]:
-        return await self._aside(reader.heads, self._root, places)
+        found: tuple[Stored | None, ...] = await self._aside(reader.heads, self._root, places)
+        return found
 
     async def erase(self, *places: Place) -> None:
         await self._aside(erasing.erase, self._root, places)
@@ -85,7 +81,8 @@ class DiskStore:
         """Nothing is held open between calls; threads belong to whoever gave ``aside``."""
 
     async def buckets(self) -> tuple[StoredBucket, ...]:
-        return await self._aside(buckets.buckets, self._root)
+        found: tuple[StoredBucket, ...] = await self._aside(buckets.buckets, self._root)
+        return found
 
     async def make_bucket(self, name: str) -> None:
         await self._aside(buckets.make_bucket, self._root, name)
@@ -94,50 +91,26 @@ class DiskStore:
         await self._aside(buckets.drop_bucket, self._root, name)
 
     async def copy(self, source: Place, target: Place, rules: PutRules) -> Stored:
-        opened = await self._aside(reader.open_object, self._root, source)
-        draft = self._draft(target)
+        opened: reader.Reader = await self._aside(reader.open_object, self._root, source)
+        incoming = self._incoming(target)
         try:
-            while opened.start < opened.stop:
-                await self._aside(draft.take, opened)
-            return await self._aside(draft.finish, (), nanoseconds(self._clock.now()))
+            await incoming.take(opened)
+            return await incoming.finish(nanoseconds(self._clock.now()))
         except BaseException as error:
-            await self._give_up(draft, error)
+            await incoming.give_up(error)
             raise
         finally:
             opened.close()
 
-    def _draft(self, place: Place) -> drafts.Draft:
-        return drafts.Draft(self._root, place, self._ids.token())
-
-    async def _receive(self, draft: drafts.Draft, body: AsyncIterable[bytes], size: int | None) -> tuple[bytes, ...]:
-        """Write the body as it comes in and return the rest that is not yet written."""
-        gathered: list[bytes] = []
-        held = came = 0
-        async for block in body:
-            came += len(block)
-            if size is not None and came > size:
-                break
-            if held and held + len(block) > GATHERED:
-                await self._aside(draft.write, tuple(gathered))
-                gathered.clear()
-                held = 0
-            gathered.append(block)
-            held += len(block)
-        if size is not None and came != size:
-            raise Incomplete(f"{size} bytes were declared and another number came", size=size)
-        return tuple(gathered)
-
-    async def _give_up(self, draft: drafts.Draft, error: BaseException) -> None:
-        if isinstance(error, GeneratorExit):
-            draft.drop()  # a coroutine that is thrown away may not wait any more
-        elif draft.begun:
-            await self._aside(draft.drop)
+    def _incoming(self, place: Place) -> Incoming:
+        return Incoming(drafts.Draft(self._root, place, self._ids.token()), self._aside)
 
     async def _blocks(self, opened: reader.Reader, first: bytes) -> AsyncIterator[bytes]:
         if first:
             yield first
         while opened.start < opened.stop:
-            yield await self._aside(opened.next)
+            block: bytes = await self._aside(opened.next)
+            yield block
 
     def _closer(self, opened: reader.Reader) -> Callable[[], Awaitable[None]]:
         async def close() -> None:

@@ -43,7 +43,7 @@ class Draft:
         self._lock = threading.Lock()
         self._folder = -1
         self._file = -1
-        self._dropped = False
+        self._refused = False
 
     @property
     def begun(self) -> bool:
@@ -81,9 +81,13 @@ class Draft:
                 raise Corrupt("the object is shorter than it was when it was opened")
             source.start += copied
 
+    def refuse(self) -> None:
+        """Let nothing more begin: what another thread has not yet done for this draft will fail. Never blocks."""
+        self._refused = True
+
     def drop(self) -> None:
         """Remove the file unless it has become the object, and free what is held. May be called twice."""
-        self._dropped = True
+        self.refuse()
         with self._lock:
             if self._file >= 0:
                 os.close(self._file)
@@ -94,7 +98,7 @@ class Draft:
             self._file = self._folder = -1
 
     def _begin(self) -> None:
-        if self._dropped:
+        if self._refused:
             raise StoreUnavailable("the put was given up")
         if self._file >= 0:
             return
@@ -109,7 +113,7 @@ class Draft:
             try:
                 with made(self._root, self._place.bucket, folders) as here:
                     make_way(here, name)
-                    if self._dropped:
+                    if self._refused:
                         raise StoreUnavailable("the put was given up")
                     os.rename(self._name, name, src_dir_fd=self._folder, dst_dir_fd=here)
                     os.fsync(here)
