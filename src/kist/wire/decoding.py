@@ -92,7 +92,7 @@ def _convert(value: Any, kind: type[T], what: str, *, strict: bool) -> T:
 
 
 def _refuse_huge_numbers(made: msgspec.Struct, what: str) -> None:
-    # "1e30" and a query's digits become ints of any size; no column and no size of ours is that large.
+    # A query's digits become ints of any size; no column and no size of ours is that large.
     for name in made.__struct_fields__:
         value = getattr(made, name)
         if type(value) is int and value.bit_length() > _MAX_BITS:

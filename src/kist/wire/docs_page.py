@@ -94,9 +94,7 @@ def _group(path: str) -> str:
 def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
     parts = [f"<p>{escape(operation['description'])}</p>" if "description" in operation else ""]
     if operation["parameters"]:
-        rows = [
-            (p["name"], _kind(p["schema"]), f"{p['in']}. {p.get('description', '')}") for p in operation["parameters"]
-        ]
+        rows = [(one["name"], _kind(one["schema"]), _about(one)) for one in operation["parameters"]]
         parts.append("<h3>Parameters</h3>" + _table(rows))
     if "requestBody" in operation:
         rows = [(media, _kind(body["schema"]), "") for media, body in operation["requestBody"]["content"].items()]
@@ -106,6 +104,12 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
         f'<details><summary><b class="{method}">{method.upper()}</b><code>{escape(path)}</code>'
         f"<span>{escape(operation['summary'])}</span></summary><div>{''.join(parts)}</div></details>"
     )
+
+
+def _about(parameter: dict[str, Any]) -> str:
+    default = parameter["schema"].get("default")
+    facts = (f"in the {parameter['in']}", parameter.get("description"), f"default {default}" if default else None)
+    return ", ".join(fact for fact in facts if fact)
 
 
 def _answer(status: str, answer: dict[str, Any]) -> tuple[str, str, str]:
