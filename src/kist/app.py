@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 from kist.detection import detect
 from kist.errors import AlreadyThere, Misconfigured, Unavailable
 from kist.identity import TokenReader
+from kist.model.actor import Actor, Role
 from kist.ports.catalogue import Catalogue
 from kist.ports.gate import Recognises
 from kist.ports.store import HoldsBuckets, ObjectStore
 from kist.ports.system import Clock, Ids
-from kist.ports.wiring import Wiring
+from kist.ports.wiring import Aside, Wiring
 from kist.service.entry import Entry
 from kist.service.gate import OwnerGate
 from kist.service.keys import Keys
@@ -30,6 +31,9 @@ from kist.system import SystemClock, SystemIds
 from kist.wire.routes import Dialect
 
 THREADS = 16
+FIRST_ADMIN = "admin"
+ADMIN_KEY_FILE = "admin-key"
+"""In the home: the key that the first start made."""
 
 log = logging.getLogger("kist")
 
@@ -77,20 +81,20 @@ def make_home(home: Path) -> None:
         raise Misconfigured(f"KIST_HOME: cannot make {home}: {error.strerror}") from error
 
 
-def threads() -> Callable[..., Any]:
+def threads() -> Aside:
     """An ``aside`` that runs blocking calls in threads of the running event loop."""
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="kist-io")
-    return partial(asyncio.get_running_loop().run_in_executor, pool)
+    return partial(asyncio.get_running_loop().run_in_executor, pool)  # type: ignore[return-value]  # the same, untyped
 
 
-def open_store(settings: Settings, clock: Clock, ids: Ids, aside: Callable[..., Any]) -> ObjectStore:
+def open_store(settings: Settings, clock: Clock, ids: Ids, aside: Aside) -> ObjectStore:
     """The store whose module is named by the scheme of the store's URL."""
     secrets = {name: secret.reveal() for name, secret in settings.s3_secrets.items()}
     store: ObjectStore = part("stores", settings.store).connect(Wiring(settings.store, clock, ids, aside, secrets))
     return store
 
 
-async def open_catalogue(settings: Settings, clock: Clock, ids: Ids, aside: Callable[..., Any]) -> Catalogue:
+async def open_catalogue(settings: Settings, clock: Clock, ids: Ids, aside: Aside) -> Catalogue:
     """The catalogue whose module is named by the scheme of the database's URL, with its tables brought up to date."""
     module = part("catalogues", settings.database)
     catalogue: Catalogue = await module.connect(Wiring(settings.database, clock, ids, aside))
@@ -118,6 +122,45 @@ def dialects(settings: Settings) -> tuple[Dialect, ...]:
         except (ModuleNotFoundError, AttributeError) as error:
             raise Misconfigured(f"KIST_DIALECTS: there is no dialect {name!r}") from error
     return tuple(found)
+
+
+async def migrate(settings: Settings, *, clock: Clock | None = None) -> tuple[str, ...]:
+    """Bring the tables of the catalogue up to date. Returns the names of the migrations that this call applied."""
+    make_home(settings.home)
+    applied: tuple[str, ...] = await part("catalogues", settings.database).bring_up_to_date(
+        settings.database, clock or SystemClock()
+    )
+    return applied
+
+
+async def first_admin_key(kist: Kist, home: Path, clock: Clock | None = None) -> str | None:
+    """Make a key for the actor ``admin`` unless some admin has one that works, and keep it in the home (0600).
+
+    Returns the key, None when there was one.
+    """
+    now = (clock or SystemClock()).now()
+    founder = Actor(FIRST_ADMIN, Role.ADMIN)
+    for key in await kist.keys.page(founder):
+        if key.role is Role.ADMIN and (key.expires_at is None or key.expires_at > now):
+            return None
+    row, text = await kist.keys.create(founder, FIRST_ADMIN, role=Role.ADMIN, label="made by the first start")
+    try:
+        _keep_secret(home / ADMIN_KEY_FILE, text)
+    except OSError as error:
+        await kist.keys.revoke(founder, row.id)
+        raise Misconfigured(f"KIST_HOME: cannot write {home / ADMIN_KEY_FILE}: {error.strerror}") from error
+    return text
+
+
+def _keep_secret(path: Path, text: str) -> None:
+    """Write ``text`` for the eyes of the owner alone, never half."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as stream:
+        stream.write(f"{text}\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(path)
 
 
 async def make_base_bucket(store: ObjectStore, bucket: str) -> None:

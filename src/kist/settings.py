@@ -172,9 +172,7 @@ def read_settings(environment: Mapping[str, str] | None = None, folder: Path | N
     The environment wins over the file; empty values count as not set. Raises ``Misconfigured`` naming the setting,
     what is wrong with it and what to write, also for an unknown ``KIST_…`` name.
     """
-    file = {name: value for name, value in dotenv_values((folder or Path()) / ".env").items() if value}
-    given = {name: value for name, value in (os.environ if environment is None else environment).items() if value}
-    found = file | given
+    found = _found(environment, folder)
     _refuse_unknown(found)
     values = {setting.name: _value(setting, found) for setting in SETTINGS}
     values = {name: value for name, value in values.items() if value is not None}
@@ -187,6 +185,47 @@ def read_settings(environment: Mapping[str, str] | None = None, folder: Path | N
     return settings
 
 
+@dataclass(frozen=True)
+class ClientSettings:
+    """What the command line needs to talk to a running server."""
+
+    server: str | None
+    key: Secret | None
+
+
+def read_client_settings(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> ClientSettings:
+    """Read ``KIST_SERVER`` and ``KIST_KEY``, from where ``read_settings`` reads."""
+    found = _found(environment, folder)
+    key = found.get("KIST_KEY")
+    return ClientSettings(found.get("KIST_SERVER"), None if key is None else Secret(key))
+
+
+def examine_settings(
+    environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> tuple[Settings | None, tuple[Misconfigured, ...]]:
+    """Every fault of the settings, not just the first, and what the settings are without the faulty ones.
+
+    None where they make no sense even then.
+    """
+    found = _found(environment, folder)
+    faults: list[Misconfigured] = []
+    while True:
+        try:
+            return read_settings(found, Path("/nonexistent")), tuple(faults)
+        except Misconfigured as fault:
+            faults.append(fault)
+            names = [name for name in str(fault.about.get("settings", "")).split() if found.pop(name, None) is not None]
+            if not names:
+                return None, tuple(faults)
+
+
+def _found(environment: Mapping[str, str] | None, folder: Path | None) -> dict[str, str]:
+    """What is set, by name: the environment wins over the file, empty values count as not set."""
+    file = {name: value for name, value in dotenv_values((folder or Path()) / ".env").items() if value}
+    given = {name: value for name, value in (os.environ if environment is None else environment).items() if value}
+    return file | given
+
+
 def _field(name: str) -> str:
     return name.removeprefix("KIST_").lower()
 
@@ -197,7 +236,7 @@ def _value(setting: Setting, found: Mapping[str, str]) -> Any:
             try:
                 return setting.parse(found[name])
             except (ValueError, KistError) as error:
-                raise Misconfigured(f"{name}={_shown(setting, found[name])}: {error}") from error
+                raise Misconfigured(f"{name}={_shown(setting, found[name])}: {error}", settings=name) from error
     return None
 
 
@@ -212,7 +251,7 @@ def _refuse_unknown(found: Mapping[str, str]) -> None:
         if name.startswith("KIST_") and name not in known and name not in ("KIST_KEY", "KIST_SERVER"):
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {near[0]}?" if near else " See docs/reference/settings.md."
-            raise Misconfigured(f"there is no setting {name}.{hint}")
+            raise Misconfigured(f"there is no setting {name}.{hint}", settings=name)
 
 
 def _s3_secrets(values: Mapping[str, Any]) -> dict[str, Secret]:
@@ -240,10 +279,19 @@ def _check_together(settings: Settings) -> None:
     """Settings that only make sense together."""
     jwt = (settings.jwt_issuer, settings.jwt_audience, settings.jwt_keys)
     if any(jwt) and not all(jwt):
-        raise Misconfigured("KIST_JWT_ISSUER, KIST_JWT_AUDIENCE and KIST_JWT_KEYS go together: set all three or none")
+        raise Misconfigured(
+            "KIST_JWT_ISSUER, KIST_JWT_AUDIENCE and KIST_JWT_KEYS go together: set all three or none",
+            settings="KIST_JWT_ISSUER KIST_JWT_AUDIENCE KIST_JWT_KEYS",
+        )
     for first, second in (("key", "secret"), ("signing_key", "signing_secret")):
         if (first in settings.s3_secrets) != (second in settings.s3_secrets):
-            raise Misconfigured(f"KIST_S3_{first.upper()} and KIST_S3_{second.upper()} go together: set both or none")
+            names = (f"KIST_S3_{first.upper()}", f"KIST_S3_{second.upper()}")
+            older = [name for setting in SETTINGS if setting.name in names for name in setting.older]
+            raise Misconfigured(
+                f"{names[0]} and {names[1]} go together: set both or none", settings=" ".join((*names, *older))
+            )
     for dialect in settings.anonymous:
         if dialect not in settings.dialects:
-            raise Misconfigured(f"KIST_ANONYMOUS names {dialect!r}, which is not among the dialects served")
+            raise Misconfigured(
+                f"KIST_ANONYMOUS names {dialect!r}, which is not among the dialects served", settings="KIST_ANONYMOUS"
+            )

@@ -26,6 +26,11 @@ def read_url(url: str) -> Path:
     return Path(path)
 
 
+async def bring_up_to_date(url: str, clock: Clock) -> tuple[str, ...]:
+    """Make the database that ``url`` names, or bring it up to date; the names of the migrations that were applied."""
+    return tuple(migration.name for migration in await migrate_database(read_url(url), clock))
+
+
 async def open_catalogue(path: Path, clock: Clock) -> SqlCatalogue:
     """The catalogue in the file at ``path``, made or brought up to date first.
 

@@ -1,0 +1,133 @@
+"""The backend on the local home, also while a server runs on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+import msgspec
+
+from kist.app import build
+from kist.cli.backend import Content, Source
+from kist.dialects.native.shapes import FileShape, KeyShape, MadeKey, shape_file, shape_key
+from kist.errors import Misconfigured, Stale
+from kist.model.actor import Actor, Role, check_actor_id
+from kist.model.content import Opened, Span
+from kist.model.query import Cursor, FileQuery, Sort
+from kist.model.upload import Intent
+from kist.service.kist import Kist
+from kist.settings import Settings, read_settings
+
+LOCAL = Actor("local", Role.ADMIN)
+PAGE = 1000
+
+
+async def open_local(act_as: str | None, *, makes: bool) -> LocalKist:
+    """The home that the settings name. ``Misconfigured`` when there is none, unless this command ``makes`` it."""
+    settings = read_settings()
+    actor = LOCAL if act_as is None else Actor(check_actor_id(act_as), via=LOCAL.id)
+    if not makes and not settings.home.exists():
+        raise Misconfigured(
+            f"there is no Kist at {settings.home}: set KIST_HOME to where it is, or make it with `kist serve`"
+        )
+    return LocalKist(await build(settings), actor, settings)
+
+
+class LocalKist:
+    """See ``Backend``."""
+
+    def __init__(self, kist: Kist, actor: Actor, settings: Settings) -> None:
+        self._kist = kist
+        self._actor = actor
+        self._settings = settings
+
+    @property
+    def where(self) -> str:
+        return str(self._settings.home)
+
+    async def me(self) -> str:
+        return self._actor.id
+
+    async def file(self, file_id: str) -> FileShape:
+        return shape_file(await self._kist.files.get(self._actor, file_id))
+
+    async def files(
+        self, *, text: str | None = None, owner: str | None = None, sort: str = "name", limit: int | None = None
+    ) -> AsyncIterator[FileShape]:
+        size = PAGE if limit is None else min(limit, PAGE)
+        asked = FileQuery(text=text, owner=owner, sort=Sort(sort.lstrip("-")), descending=sort[0] == "-", limit=size)
+        after, given = None, 0
+        while True:
+            page = await self._kist.files.page(self._actor, _after(asked, after))
+            for file in page.items:
+                yield shape_file(file)
+                given += 1
+                if given == limit:
+                    return
+            if page.next is None:
+                return
+            after = page.next
+
+    async def put(self, source: Source) -> FileShape:
+        return shape_file(await self._kist.uploads.receive(self._actor, _intent(source), _body(source)))
+
+    async def replace(self, file: FileShape, source: Source) -> FileShape:
+        replaced = await self._kist.uploads.replace(
+            self._actor, file.id, _intent(source), _body(source), only_if=lambda now: now.version == file.version
+        )
+        return shape_file(replaced)
+
+    async def open(self, file: FileShape, start: int = 0) -> Content:
+        found = await self._kist.files.get(self._actor, file.id)
+        if found.version != file.version:
+            raise Stale("the file has been replaced meanwhile: get it again")
+        opened = await self._kist.downloads.open(self._actor, found, Span(start, found.size) if start else None)
+        return Content(start, _blocks(opened))
+
+    async def rename(self, file_id: str, name: str) -> FileShape:
+        return shape_file(await self._kist.files.change(self._actor, file_id, name=name))
+
+    async def remove(self, file_id: str) -> None:
+        await self._kist.files.remove(self._actor, file_id)
+
+    async def keys(self) -> tuple[KeyShape, ...]:
+        return tuple(shape_key(key) for key in await self._kist.keys.page(self._actor))
+
+    async def make_key(self, actor: str, *, admin: bool, label: str, expires_at: datetime | None) -> MadeKey:
+        role = Role.ADMIN if admin else Role.USER
+        row, text = await self._kist.keys.create(self._actor, actor, role=role, label=label, expires_at=expires_at)
+        return MadeKey(row.id, row.actor, row.role, row.label, row.created_at, row.expires_at, text)
+
+    async def revoke_key(self, key_id: str) -> None:
+        await self._kist.keys.revoke(self._actor, key_id)
+
+    async def close(self) -> None:
+        await self._kist.close()
+
+
+def _after(asked: FileQuery, after: Cursor | None) -> FileQuery:
+    following: FileQuery = msgspec.structs.replace(asked, after=after)
+    return following
+
+
+def _intent(source: Source) -> Intent:
+    return Intent(name=source.name, type=source.type, size=source.size)
+
+
+async def _body(source: Source) -> AsyncIterator[bytes]:
+    """Read in threads: a slow disk or pipe must not hold up the other transfers."""
+    blocks = source.blocks()
+    try:
+        while block := await asyncio.to_thread(next, blocks, b""):
+            yield block
+    finally:
+        blocks.close()
+
+
+async def _blocks(opened: Opened) -> AsyncIterator[bytes]:
+    try:
+        async for block in opened.body:
+            yield block
+    finally:
+        await opened.close()

@@ -1,0 +1,229 @@
+"""The backend on a running server: the native API over urllib3, which blocks, so each call has a thread of its own.
+
+The threads are daemons: Ctrl-C does not wait for a server that no longer answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from datetime import datetime
+from types import NoneType
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+import urllib3
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSLError
+
+from kist.cli.answers import refusal
+from kist.cli.backend import BLOCK, Content, Source
+from kist.dialects.native.shapes import FilePage, FileShape, KeyList, KeyShape, MadeKey, Me, NewKey
+from kist.errors import Broken, Invalid, Unavailable
+
+PAGE = 1000
+CONNECT_SECONDS = 10
+ANSWER_SECONDS = 120
+"""A server fsyncs large files before it answers."""
+CONNECTIONS = 8
+
+T = TypeVar("T")
+Answer = urllib3.BaseHTTPResponse
+
+
+class RemoteKist:
+    """See ``Backend``. ``server`` is the address of a Kist, which may lie below a path."""
+
+    def __init__(self, server: str, *, key: str | None, act_as: str | None) -> None:
+        """``Invalid`` when ``server`` is no http(s) address."""
+        parts = urlsplit(server)
+        if parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc or parts.query:
+            raise Invalid(f"{server!r} is no server: write it like https://files.example.com")
+        self._server = server.rstrip("/")
+        self._headers = {"accept": "application/json", "user-agent": "kist"}
+        if key is not None:
+            self._headers["authorization"] = f"Bearer {key}"
+        if act_as is not None:
+            self._headers["kist-actor"] = act_as
+        self._keyed = key is not None
+        self._pool = urllib3.PoolManager(
+            maxsize=CONNECTIONS,
+            blocksize=BLOCK,
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS),
+        )
+
+    @property
+    def where(self) -> str:
+        return self._server
+
+    async def me(self) -> str:
+        return (await self._json("GET", "/v1/me", Me)).id
+
+    async def file(self, file_id: str) -> FileShape:
+        return await self._json("GET", _path("files", file_id), FileShape)
+
+    async def files(
+        self, *, text: str | None = None, owner: str | None = None, sort: str = "name", limit: int | None = None
+    ) -> AsyncIterator[FileShape]:
+        asked = {"q": text, "owner": owner, "sort": sort, "limit": str(min(limit or PAGE, PAGE))}
+        query = {name: value for name, value in asked.items() if value is not None}
+        given = 0
+        while True:
+            page = await self._json("GET", f"/v1/files?{urlencode(query)}", FilePage)
+            for file in page.items:
+                yield file
+                given += 1
+                if given == limit:
+                    return
+            if page.next is None:
+                return
+            query["cursor"] = page.next
+
+    async def put(self, source: Source) -> FileShape:
+        return await self._send(
+            "POST", f"/v1/files?{urlencode({'name': source.name})}", source, {"idempotency-key": source.repeat_key}
+        )
+
+    async def replace(self, file: FileShape, source: Source) -> FileShape:
+        return await self._send("PUT", _path("files", file.id, "content"), source, {"if-match": f'"{_etag(file)}"'})
+
+    async def open(self, file: FileShape, start: int = 0) -> Content:
+        headers = {"if-match": f'"{_etag(file)}"', "accept-encoding": "identity"}
+        if start:
+            headers["range"] = f"bytes={start}-"
+        answer = await self._call("GET", _path("files", file.id, "content"), headers=headers)
+        if answer.status == 206 and not answer.headers.get("content-range", "").startswith(f"bytes {start}-"):
+            answer.close()
+            raise Broken("the server sent another range than was asked for")
+        return Content(start if answer.status == 206 else 0, self._body(answer))
+
+    async def rename(self, file_id: str, name: str) -> FileShape:
+        return await self._json("PATCH", _path("files", file_id), FileShape, {"name": name})
+
+    async def remove(self, file_id: str) -> None:
+        await self._json("DELETE", _path("files", file_id), NoneType)
+
+    async def keys(self) -> tuple[KeyShape, ...]:
+        return (await self._json("GET", "/v1/keys", KeyList)).items
+
+    async def make_key(self, actor: str, *, admin: bool, label: str, expires_at: datetime | None) -> MadeKey:
+        wanted = NewKey(actor, "admin" if admin else "user", label, expires_at)
+        return await self._json("POST", "/v1/keys", MadeKey, msgspec.to_builtins(wanted))
+
+    async def revoke_key(self, key_id: str) -> None:
+        await self._json("DELETE", _path("keys", key_id), NoneType)
+
+    async def close(self) -> None:
+        self._pool.clear()
+
+    async def _json(self, method: str, path: str, kind: type[T], body: Any = None) -> T:
+        headers = {} if body is None else {"content-type": "application/json"}
+        sent = None if body is None else msgspec.json.encode(body)
+        answer = await self._call(method, path, headers=headers, body=sent)
+        return await in_thread(lambda: self._decoded(answer, kind))
+
+    async def _send(self, method: str, path: str, source: Source, headers: Mapping[str, str]) -> FileShape:
+        length = {} if source.size is None else {"content-length": str(source.size)}
+        headers = {**headers, **length, "content-type": source.type}
+        answer = await self._call(method, path, headers=headers, body=source.blocks())
+        return await in_thread(lambda: self._decoded(answer, FileShape))
+
+    async def _call(
+        self, method: str, path: str, *, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None = None
+    ) -> Answer:
+        """The answer with its body unread, once it is known to be a success."""
+        return await in_thread(lambda: self._ask(method, path, {**self._headers, **headers}, body))
+
+    def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes | Iterable[bytes] | None) -> Answer:
+        """In a thread."""
+        try:
+            answer = self._pool.request(
+                method,
+                self._server + path,
+                headers=headers,
+                body=body,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+        except HTTPError as error:
+            raise self._unreachable(error) from error
+        if not 200 <= answer.status < 300:
+            raise refusal(answer.status, answer.headers, self._read(answer), keyed=self._keyed)
+        return answer
+
+    def _read(self, answer: Answer) -> bytes:
+        """In a thread."""
+        try:
+            return answer.read()
+        except HTTPError as error:
+            raise _broken_off(error) from error
+
+    def _decoded(self, answer: Answer, kind: type[T]) -> T:
+        """In a thread."""
+        body = self._read(answer)
+        try:
+            return msgspec.json.decode(body or b"null", type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Broken(f"what answers at {self._server} is no Kist: check --server") from error
+
+    async def _body(self, answer: Answer) -> AsyncIterator[bytes]:
+        def block() -> bytes:
+            try:
+                return answer.read(BLOCK)
+            except HTTPError as error:
+                raise _broken_off(error) from error
+
+        try:
+            while data := await in_thread(block):
+                yield data
+        finally:
+            answer.close()
+
+    def _unreachable(self, error: HTTPError) -> Exception:
+        reason = error.reason if isinstance(error, MaxRetryError) else error
+        if isinstance(reason, SSLError):
+            return Broken(f"the certificate of {self._server} is not trusted: {reason}")
+        if isinstance(reason, NewConnectionError):
+            return Unavailable(f"nothing answers at {self._server}: is the server running, is the address right?")
+        return Unavailable(f"{self._server} did not answer: try again later")
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Run blocking ``work`` in a daemon thread of its own and return its result."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: Any, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    def target() -> None:
+        result, failure = None, None
+        try:
+            result = work()
+        except BaseException as error:
+            failure = error
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, result, failure)
+
+    threading.Thread(target=target, daemon=True, name="kist-call").start()
+    return await future
+
+
+def _broken_off(error: HTTPError) -> Unavailable:
+    return Unavailable("the connection broke off before the end: try again")
+
+
+def _etag(file: FileShape) -> str:
+    return file.sha256 or f"{file.id}-{file.version}"
+
+
+def _path(*segments: str) -> str:
+    return "/v1/" + "/".join(quote(segment, safe="") for segment in segments)

@@ -1,0 +1,46 @@
+"""From a click command to an event loop and back: opens the backend that the caller chose and closes it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from kist.cli.backend import Backend
+from kist.cli.options import Options
+
+T = TypeVar("T")
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run ``work`` to its end. Ctrl-C cancels it first, so that it can tidy up, and then raises."""
+    return asyncio.run(work)
+
+
+@asynccontextmanager
+async def backend(options: Options, *, makes: bool = False) -> AsyncIterator[Backend]:
+    """What the command works on: a running server when one was named, else the local home.
+
+    ``makes``: whether a home that is not there is to be made.
+    """
+    opened = await _open(options, makes)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def _open(options: Options, makes: bool) -> Backend:
+    from kist.settings import read_client_settings  # not at import: `kist --help` needs no settings
+
+    client = read_client_settings()
+    server = options.server or client.server
+    if server is not None:
+        from kist.cli.remote import RemoteKist
+
+        key = None if client.key is None else client.key.reveal()
+        return RemoteKist(server, key=key, act_as=options.act_as)
+    from kist.cli.local import open_local
+
+    return await open_local(options.act_as, makes=makes)
