@@ -1,17 +1,22 @@
-"""What the composition root hands to a store or a catalogue when it opens it by its URL."""
+"""What the composition root hands to a store or a catalogue when it connects it by its URL."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol, TypeVar, TypeVarTuple, Unpack
 
 from kist.ports.system import Clock, Ids
 
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
 
 class Aside(Protocol):
-    def __call__(self, fn: Callable[..., Any], /, *args: Any) -> Awaitable[Any]:
-        """Run blocking ``fn(*args)`` where it holds nobody up and return its result: a thread, or a plain call."""
+    """Runs blocking code where it may block: in a thread, or as a plain call in blocking hosts."""
+
+    def __call__(self, work: Callable[[Unpack[Args]], T], /, *args: *Args) -> Awaitable[T]:
+        """What ``work(*args)`` returns or raises. It may go on after the caller was cancelled: write it for that."""
 
 
 @dataclass(frozen=True)
