@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Match
@@ -15,7 +15,6 @@ from kist.asgi.messages import read_call
 from kist.asgi.options import HostOptions
 from kist.asgi.paths import Paths
 from kist.errors import KistError, Missing, WrongMethod
-from kist.wire.call import Call
 from kist.wire.reply import Reply
 from kist.wire.routes import Dialect
 
@@ -65,7 +64,7 @@ class DialectRoutes(BaseRoute):
         try:
             methods, values = self._paths.find(path)
         except KistError as error:
-            await self._refuse(error, scope, receive, send)
+            await self._send(error, scope, receive, send)
             return
         found = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
         if found is not None:
@@ -74,25 +73,26 @@ class DialectRoutes(BaseRoute):
         elif methods:
             await self._other_method(methods, scope, receive, send)
         else:
-            await self._refuse(Missing("there is nothing at this address"), scope, receive, send)
+            await self._send(Missing("there is nothing at this address"), scope, receive, send)
 
     async def _other_method(self, methods: dict[str, Any], scope: Scope, receive: Receive, send: Send) -> None:
         allowed = ", ".join(sorted({*methods, *(("HEAD",) if "GET" in methods else ()), "OPTIONS"}))
         if scope["method"] == "OPTIONS":
             headers = [("allow", allowed), *self._ground.cors.preflight(scope, allowed)]
-            await self._send(Reply.empty(headers=headers), self._call(scope, receive), scope, send)
+            await self._send(Reply.empty(headers=headers), scope, receive, send)
             return
         error = WrongMethod(f"{scope['method'][:20]} does nothing here: use {allowed}", allowed=allowed)
-        await self._refuse(error, scope, receive, send)
+        await self._send(error, scope, receive, send)
 
-    async def _refuse(self, error: KistError, scope: Scope, receive: Receive, send: Send) -> None:
-        call = self._call(scope, receive)
+    async def _send(self, answer: Reply | KistError, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer without a route, in the words of the dialect whose paths begin alike, else of the first."""
+        call = read_call(scope, receive, {}, self._ground.options.base_url)
         first = raw_path(scope).split("/")[1]
-        dialect = self._by_first_segment.get(first, self._dialects[0])
-        await self._send(show(error, call, dialect), call, scope, send)
+        owner = _Nobody(self._by_first_segment.get(first, self._dialects[0]))
+        reply = answer if isinstance(answer, Reply) else show(answer, call, owner.dialect)
+        await send_reply(self._ground, scope, send, call, reply, started=ticks(), owner=owner)
 
-    async def _send(self, reply: Reply, call: Call, scope: Scope, send: Send) -> None:
-        await send_reply(self._ground, scope, send, call, reply, started=ticks(), owner=None)
 
-    def _call(self, scope: Scope, receive: Receive) -> Call:
-        return read_call(scope, receive, {}, self._ground.options.base_url)
+class _Nobody(NamedTuple):
+    dialect: Dialect
+    route: None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from typing import Any
+from typing import Protocol
 from urllib.parse import quote
 
 from starlette.types import Receive, Scope, Send
@@ -33,6 +33,18 @@ class Ground:
         self.options = options
         self.slots = UploadSlots(options.uploads, options.uploads_per_address)
         self.cors = Cors(options.origins)
+
+
+class Owner(Protocol):
+    """In whose words a request is answered: a route's, or a dialect's that has none for it."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect."""
+
+    @property
+    def route(self) -> Route | None:
+        """The route, if any."""
 
 
 class Endpoint:
@@ -85,28 +97,27 @@ def show(error: Exception, call: Call, dialect: Dialect) -> Reply:
 
 
 async def send_reply(
-    ground: Ground, scope: Scope, send: Send, call: Call, reply: Reply, *, started: float, owner: Endpoint | None
+    ground: Ground, scope: Scope, send: Send, call: Call, reply: Reply, *, started: float, owner: Owner
 ) -> None:
     """Send ``reply`` and log the request. A body that breaks in the middle cuts the connection, so that it shows."""
     sending = Sending(send)
+    head, more = call.method == "HEAD", ground.cors.headers(scope)
     try:
-        await sending.send(reply, head=call.method == "HEAD", more=ground.cors.headers(scope))
+        await sending.send(reply, head=head, more=more)
     except Exception as error:
-        log.error("%s %s: the answer broke off: %s", call.method, call.path, error, exc_info=error)
-        if not sending.status:
-            raise
+        if sending.status:
+            log.error("%s %s: the answer broke off: %s", call.method, call.path, error, exc_info=error)
+        else:
+            await sending.send(show(error, call, owner.dialect), head=head, more=more)
     finally:
         if access.isEnabledFor(logging.INFO):
             _log(scope, call, sending, started, owner)
 
 
-def _log(scope: Scope, call: Call, sending: Sending, started: float, owner: Endpoint | None) -> None:
-    seconds = ticks() - started
-    about: dict[str, Any] = {}
-    if owner is not None:
-        about = {"dialect": owner.dialect.name, "route": owner.route.name}
+def _log(scope: Scope, call: Call, sending: Sending, started: float, owner: Owner) -> None:
+    route = owner.route
     # A token in a path is a credential: the template stands for it.
-    path = owner.route.path if owner is not None and "token" in call.params else raw_path(scope)
+    path = route.path if route is not None and "token" in call.params else raw_path(scope)
     write_access(
         AccessLine(
             address=call.address,
@@ -115,11 +126,12 @@ def _log(scope: Scope, call: Call, sending: Sending, started: float, owner: Endp
             status=sending.status,
             received=call.body.received,
             sent=sending.sent,
-            ms=round(seconds * 1000, 2),
+            ms=round((ticks() - started) * 1000, 2),
+            dialect=owner.dialect.name,
+            route=route.name if route is not None else "",
             actor=call.actor.id,
             via=call.actor.via,
             cut=not sending.whole,
-            **about,
         )
     )
 
