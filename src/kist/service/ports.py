@@ -13,7 +13,11 @@ from kist.ports.system import Clock, Detects, Ids
 
 @dataclass(frozen=True)
 class Ports:
-    """The sockets of the service, filled in by the composition root. ``bucket`` is the base bucket."""
+    """The sockets of the service, filled in by the composition root.
+
+    ``bucket`` is the base bucket. ``verify_reads``: hash whole downloads while they are sent, for stores whose bytes
+    come over a network.
+    """
 
     store: ObjectStore
     catalogue: Catalogue
@@ -23,3 +27,4 @@ class Ports:
     detect: Detects
     limits: Limits
     bucket: str
+    verify_reads: bool = False

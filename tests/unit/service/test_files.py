@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.service.world import World
+from tests.unit.service.world import World, blocks
 
 from kist.drive import drive
 from kist.errors import BadName, BadRange, Clash, Corrupt, FileMissing, Invalid, NotSignedIn, StoreRefused
 from kist.model.actor import ANONYMOUS, Action, Actor, Role
 from kist.model.changes import Change
-from kist.model.content import Span
+from kist.model.content import PutRules, Span
 from kist.model.place import Place
 from kist.model.query import FileQuery, Sort
 from kist.model.rows import Usage
@@ -156,6 +156,21 @@ def test_lost_bytes_are_told_as_broken_not_as_missing(world: World) -> None:
     drive(world.store.erase(file.place))
     with pytest.raises(Corrupt):
         world.read(ANN, file.id)
+
+
+def test_wrong_bytes_never_make_a_whole_download(world: World) -> None:
+    file = world.put(ANN, "x", b"right" * 1000)
+    drive(world.store.put(file.place, blocks(b"wrong" * 500, b"wrong" * 500), PutRules()))
+    received = []
+
+    async def download() -> None:
+        opened = await world.kist.downloads.open(ANN, file)
+        async for block in opened.body:
+            received.append(block)
+
+    with pytest.raises(Corrupt):
+        drive(download())
+    assert sum(map(len, received)) < file.size
 
 
 def test_what_an_admin_does_to_others_is_audited_and_only_that(world: World) -> None:

@@ -36,6 +36,7 @@ class World:
     """The service, with the adapters in reach so that tests can look behind it."""
 
     limits: Limits = field(default_factory=Limits)
+    verify_reads: bool = True
 
     def __post_init__(self) -> None:
         self.clock, self.ids = FakeClock(), FakeIds()
@@ -51,6 +52,7 @@ class World:
             detect=detect,
             limits=self.limits,
             bucket=BUCKET,
+            verify_reads=self.verify_reads,
         )
         keys = Keys(self.ports)
         self.kist = Kist(self.ports, keys, Entry(keys, self.clock, anonymous={"filedrop": "guest"}))
