@@ -31,6 +31,8 @@ from kist.system import SystemClock, SystemIds
 from kist.wire.routes import Dialect
 
 THREADS = 16
+LOCAL_STORES = ("disk", "memory")
+"""Schemes of stores whose bytes never cross a network."""
 FIRST_ADMIN = "admin"
 ADMIN_KEY_FILE = "admin-key"
 """In the home: the key that the first start made."""
@@ -59,6 +61,7 @@ async def build(settings: Settings, *, clock: Clock | None = None, ids: Ids | No
         detect=detect,
         limits=settings.limits,
         bucket=settings.bucket,
+        verify_reads=urlsplit(settings.store).scheme not in LOCAL_STORES,
     )
     try:
         await make_base_bucket(store, settings.bucket)
@@ -131,6 +134,12 @@ async def migrate(settings: Settings, *, clock: Clock | None = None) -> tuple[st
         settings.database, clock or SystemClock()
     )
     return applied
+
+
+def known_migrations(settings: Settings) -> dict[int, str]:
+    """The migrations that this release would apply to an empty catalogue, by number."""
+    known: dict[int, str] = part("catalogues", settings.database).known_migrations()
+    return known
 
 
 async def first_admin_key(kist: Kist, home: Path, clock: Clock | None = None) -> str | None:

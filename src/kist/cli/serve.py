@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import shlex
 import socket
@@ -17,6 +16,7 @@ from kist.asgi.logs import log_to
 from kist.asgi.options import HostOptions
 from kist.asgi.serving import address_of, bind, run, serve
 from kist.chores.schedule import run_schedule
+from kist.cli.hosts import is_loopback
 from kist.cli.options import DEBUG
 from kist.cli.shown import escaped
 from kist.errors import Misconfigured
@@ -47,14 +47,6 @@ def refuse_anonymous_to_all(settings: Settings, host: str) -> None:
             f"KIST_ANONYMOUS lets callers in without a key, and others can reach {host}: "
             "remove it, listen on 127.0.0.1, or set KIST_ANONYMOUS_PUBLIC=1 if that is what you want"
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach ``host``."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:

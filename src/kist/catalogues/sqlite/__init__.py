@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from kist.catalogues.sql.catalogue import SqlCatalogue
-from kist.catalogues.sql.migrations import Migration, migrate
+from kist.catalogues.sql.migrations import Migration, migrate, read_migrations
 from kist.catalogues.sqlite.runner import SqliteRunner
 from kist.errors import Misconfigured
 from kist.ports.system import Clock
@@ -29,6 +29,11 @@ def read_url(url: str) -> Path:
 async def bring_up_to_date(url: str, clock: Clock) -> tuple[str, ...]:
     """Make the database that ``url`` names, or bring it up to date; the names of the migrations that were applied."""
     return tuple(migration.name for migration in await migrate_database(read_url(url), clock))
+
+
+def known_migrations() -> dict[int, str]:
+    """The names of this release's migrations, by number."""
+    return {migration.number: migration.name for migration in read_migrations()}
 
 
 async def open_catalogue(path: Path, clock: Clock) -> SqlCatalogue:
