@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar, TypeVarTuple, Unpack
 
 import pytest
 
@@ -17,8 +17,11 @@ from kist.testing.store_abilities import BucketsContract, CopiesContract
 from kist.testing.store_races import RacesContract
 from kist.testing.stores import StoreContract, driven
 
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
 
-def in_thread(work: Callable[..., Any], /, *args: Any) -> Awaitable[Any]:
+
+def in_thread(work: Callable[[Unpack[Args]], T], /, *args: *Args) -> Awaitable[T]:
     """Begins at once, as the composition root's does."""
     return asyncio.get_running_loop().run_in_executor(None, work, *args)
 

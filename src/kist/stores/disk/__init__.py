@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar, TypeVarTuple, Unpack
 
 from kist.errors import Misconfigured
 from kist.model.content import Condition, Listed, Opened, PutRules, Span, Stored, StoredBucket
@@ -19,8 +19,11 @@ from kist.stores.disk import buckets, drafts, erasing, reader, walk
 from kist.stores.disk.facts import nanoseconds, stored
 from kist.stores.disk.incoming import Incoming
 
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
 
-async def plain(work: Callable[..., Any], /, *args: Any) -> Any:
+
+async def plain(work: Callable[[Unpack[Args]], T], /, *args: *Args) -> T:
     """The ``aside`` of blocking hosts: a plain call."""
     return work(*args)
 
@@ -56,14 +59,13 @@ class DiskStore:
         return Opened(stored(place, opened.status), span, self._blocks(opened, first), self._closer(opened))
 
     async def head(self, place: Place) -> Stored:
-        found: Stored | None = await self._aside(reader.head, self._root, place)
+        found = await self._aside(reader.head, self._root, place)
         if found is None:
             raise reader.missing(place)
         return found
 
     async def heads(self, *places: Place) -> tuple[Stored | None, ...]:
-        found: tuple[Stored | None, ...] = await self._aside(reader.heads, self._root, places)
-        return found
+        return await self._aside(reader.heads, self._root, places)
 
     async def erase(self, *places: Place) -> None:
         await self._aside(erasing.erase, self._root, places)
@@ -81,8 +83,7 @@ class DiskStore:
         """Nothing is held open between calls; threads belong to whoever gave ``aside``."""
 
     async def buckets(self) -> tuple[StoredBucket, ...]:
-        found: tuple[StoredBucket, ...] = await self._aside(buckets.buckets, self._root)
-        return found
+        return await self._aside(buckets.buckets, self._root)
 
     async def make_bucket(self, name: str) -> None:
         await self._aside(buckets.make_bucket, self._root, name)
@@ -91,7 +92,7 @@ class DiskStore:
         await self._aside(buckets.drop_bucket, self._root, name)
 
     async def copy(self, source: Place, target: Place, rules: PutRules) -> Stored:
-        opened: reader.Reader = await self._aside(reader.open_object, self._root, source)
+        opened = await self._aside(reader.open_object, self._root, source)
         incoming = self._incoming(target)
         try:
             await incoming.take(opened)
@@ -109,8 +110,7 @@ class DiskStore:
         if first:
             yield first
         while opened.start < opened.stop:
-            block: bytes = await self._aside(opened.next)
-            yield block
+            yield await self._aside(opened.next)
 
     def _closer(self, opened: reader.Reader) -> Callable[[], Awaitable[None]]:
         async def close() -> None:

@@ -47,8 +47,7 @@ class Incoming:
     async def finish(self, modified: int) -> Stored:
         """Put the object in its place, durably."""
         await self._written()
-        stored: Stored = await self._aside(self._draft.finish, self._gathered, modified)
-        return stored
+        return await self._aside(self._draft.finish, self._gathered, modified)
 
     async def give_up(self, error: BaseException) -> None:
         """Leave nothing behind after ``error``."""
