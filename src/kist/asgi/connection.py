@@ -44,7 +44,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self.loop = _loop or asyncio.get_running_loop()
         self.server_state = server_state
-        self.write_paused = False
+        self._write_paused = False
         self.stopping = False
         self._app = config.loaded_app
         self._root_path = config.root_path
@@ -115,10 +115,10 @@ class Connection(asyncio.Protocol):
             self._bad_request(431, "the head of the request is too large")
 
     def pause_writing(self) -> None:
-        self.write_paused = True
+        self._write_paused = True
 
     def resume_writing(self) -> None:
-        self.write_paused = False
+        self._write_paused = False
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
 
@@ -211,9 +211,14 @@ class Connection(asyncio.Protocol):
         self._written += len(data)
         self._transport.write(data)
 
+    def is_full(self) -> bool:
+        """Whether more waits to be written than should. uvloop only tells after the application has paused once."""
+        return self._write_paused or self._transport.get_write_buffer_size() > WRITE_HIGH
+
     async def writable(self) -> None:
         """Come back when the client has taken enough, or is gone."""
-        while self.write_paused:
+        await asyncio.sleep(0)
+        while self._write_paused:
             if self._drained is None or self._drained.done():
                 self._drained = self.loop.create_future()
             await asyncio.shield(self._drained)

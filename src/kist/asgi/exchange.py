@@ -177,7 +177,7 @@ class Exchange:
     async def send(self, message: Any) -> None:
         """Send the start or a part of the answer; waits while the client is slow. ``ClientGone``."""
         connection = self._connection
-        if connection.write_paused and not self.gone:
+        if connection.is_full() and not self.gone:
             await connection.writable()
         if self.gone:
             raise ClientGone("the client has left")

@@ -57,7 +57,7 @@ class Paths(Generic[T]):
         segments = raw_path[1:].split("/")
         if "%" in raw_path:
             segments = [_decode(segment) for segment in segments]
-        if len(segments) > 1 and not segments[-1]:
+        if len(segments) > 1 and segments[-2] and not segments[-1]:
             slashless = self._walk(self._root, segments[:-1], 0, [])
             if slashless is not None:
                 return slashless

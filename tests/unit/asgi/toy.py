@@ -161,6 +161,7 @@ class Raw:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self.socket = socket.create_connection((parts.hostname, parts.port), timeout=10)
+        self.heard = b""
 
     def __enter__(self) -> Raw:
         return self
@@ -173,29 +174,28 @@ class Raw:
 
     def answer(self) -> tuple[int, dict[str, str], bytes]:
         """One answer that tells its length."""
-        raw = self._until(b"\r\n\r\n")
-        head, _, rest = raw.partition(b"\r\n\r\n")
+        while b"\r\n\r\n" not in self.heard:
+            self._hear()
+        head, _, self.heard = self.heard.partition(b"\r\n\r\n")
         lines = head.decode("latin-1").split("\r\n")
         headers = dict(line.lower().split(": ", 1) for line in lines[1:])
-        while len(rest) < int(headers.get("content-length", 0)):
-            rest += self.socket.recv(65536)
-        return int(lines[0].split(" ")[1]), headers, rest
+        length = int(headers.get("content-length", 0))
+        while len(self.heard) < length:
+            self._hear()
+        body, self.heard = self.heard[:length], self.heard[length:]
+        return int(lines[0].split(" ")[1]), headers, body
 
     def rest(self) -> bytes:
         """All that comes until the server closes; a reset counts as closing."""
-        found = b""
         try:
             while block := self.socket.recv(65536):
-                found += block
+                self.heard += block
         except ConnectionResetError:
             pass
-        return found
+        return self.heard
 
-    def _until(self, mark: bytes) -> bytes:
-        found = b""
-        while mark not in found:
-            block = self.socket.recv(1)
-            if not block:
-                raise EOFError(f"closed after {found!r}")
-            found += block
-        return found
+    def _hear(self) -> None:
+        block = self.socket.recv(65536)
+        if not block:
+            raise EOFError(f"closed after {self.heard!r}")
+        self.heard += block
