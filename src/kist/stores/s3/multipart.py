@@ -53,6 +53,7 @@ async def list_parts(sender: Sender, place: Place, parts_id: str) -> AsyncIterat
         query = (("part-number-marker", str(marker)), ("uploadId", parts_id)) if marker else (("uploadId", parts_id),)
         answer = await _ask_of(sender, Ask("GET", place.bucket, place.key, query))
         root = parse_root(answer.body, "ListPartsResult")
+        before = marker
         for node in root.all("Part"):
             part = PartRef(number=node.size("PartNumber"), etag=unquoted(node.text("ETag")), size=node.size())
             if part.number <= marker:
@@ -61,7 +62,7 @@ async def list_parts(sender: Sender, place: Place, parts_id: str) -> AsyncIterat
             yield part
         if root.find("IsTruncated") != "true":
             return
-        if root.size("NextPartNumberMarker") != marker:
+        if root.size("NextPartNumberMarker") != marker or marker == before:
             raise StoreRefused("the object store's list of parts cannot be read on")
 
 
@@ -121,7 +122,7 @@ async def open_parts(sender: Sender, bucket: str, prefix: str) -> AsyncIterator[
             return
         marker = decoded(root.text("NextKeyMarker")), root.text("NextUploadIdMarker")
         following = (("key-marker", marker[0]), ("upload-id-marker", marker[1]))
-        if following == after:
+        if following == after or (after and marker[0].encode() < after[0][1].encode()):
             raise StoreRefused("the object store's list of uploads repeats itself")
         after = following
 
