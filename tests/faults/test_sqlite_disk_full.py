@@ -14,11 +14,11 @@ import pytest
 
 from kist.catalogues.sqlite import open_catalogue
 from kist.errors import StoreFull
-from kist.model.changes import Add
-from kist.model.file import File
+from kist.model.changes import Add, Swap
+from kist.model.file import File, FileState
 from kist.model.query import FileQuery
-from kist.testing.catalogue_samples import a_file
-from kist.testing.clock import FakeClock
+from kist.testing.catalogue_samples import a_doomed, a_file, an_entry, changed
+from kist.testing.clock import START, FakeClock
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if mounted.returncode != 0:
         pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.decode().strip()}")
     yield disk
-    subprocess.run(["umount", disk], check=True)
+    subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 async def test_a_full_disk_and_back(small_disk: Path) -> None:
@@ -50,13 +50,24 @@ async def test_a_full_disk_and_back(small_disk: Path) -> None:
             refused.append(full)
         assert time.monotonic() - begun < 1
 
+    async def remove(file: File) -> None:
+        begun = time.monotonic()
+        await catalogue.commit(Swap(file, changed(file, state=FileState.REMOVED)), Add(a_doomed()), Add(an_entry()))
+        assert time.monotonic() - begun < 1
+
     while len(refused) < 100:
         await asyncio.gather(*(write() for _ in range(20)))
     for file in made:
         assert await catalogue.file(file.id) == file
     assert (await catalogue.files(FileQuery(visible_to="ann", limit=10))).next is not None
 
-    ballast.unlink()
+    half = len(made) // 2
+    for file in made[:half]:  # removing goes on, one after another and many at once
+        await remove(file)
+    await asyncio.gather(*map(remove, made[half:]))
+    assert (await catalogue.files(FileQuery(visible_to="ann", limit=10))).items == ()
+    assert len(await catalogue.doomed(START, 1000)) == min(len(made), 1000)
+
     refused.clear()
     await asyncio.gather(*(write() for _ in range(20)))
     assert refused == []

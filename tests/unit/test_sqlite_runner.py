@@ -13,14 +13,17 @@ from pathlib import Path
 
 import pytest
 
+from kist.catalogues import sqlite
 from kist.catalogues.sql.catalogue import SqlCatalogue
-from kist.catalogues.sqlite import connection, migrate_database, open_catalogue
+from kist.catalogues.sql.migrations import read_migrations
+from kist.catalogues.sqlite import bring_up_to_date, connection, migrate_database, open_catalogue
 from kist.catalogues.sqlite.connection import connect, file_system, translate
 from kist.errors import Broken, CatalogueBusy, FileMissing, Invalid, Misconfigured
 from kist.model.changes import Add, Change, Count, Counter
 from kist.model.query import FileQuery
+from kist.ports.wiring import Wiring
 from kist.testing.catalogue_samples import a_file
-from kist.testing.clock import FakeClock
+from kist.testing.clock import FakeClock, FakeIds
 
 
 @pytest.fixture
@@ -90,6 +93,22 @@ def test_another_file_is_not_taken_for_a_database(path: Path) -> None:
     with pytest.raises(Broken, match="SQLITE_NOTADB"):
         asyncio.run(open_catalogue(path, FakeClock()))
     assert path.read_bytes().startswith(b"these are")
+
+
+async def test_a_database_is_named_by_its_url(path: Path) -> None:
+    clock, url = FakeClock(), f"sqlite:///{path}"
+    assert len(await bring_up_to_date(url, clock)) == len(read_migrations())
+    assert await bring_up_to_date(url, clock) == ()
+    file = a_file()
+    catalogue = await sqlite.connect(Wiring(url, clock, FakeIds(), asyncio.to_thread))
+    await catalogue.commit(Add(file))
+    await catalogue.close()
+    again = await open_catalogue(path, clock)
+    assert await again.file(file.id) == file
+    await again.close()
+    for wrong in ("sqlite:", "sqlite:///", "sqlite://host/path", "sqlite:/path", str(path)):
+        with pytest.raises(Misconfigured, match="sqlite:///path"):
+            await bring_up_to_date(wrong, clock)
 
 
 async def test_network_file_systems_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from kist.catalogues.sql.runner import Runner
 from kist.catalogues.sql.schema import RowCodec
 from kist.catalogues.sql.statements import Statement, Writer
 from kist.errors import Clash, FileMissing, KeyMissing, UploadMissing
-from kist.model.changes import Change, Count
+from kist.model.changes import Add, Change, Count
 from kist.model.file import File
 from kist.model.query import Cursor, FileQuery, Page
 from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Usage
@@ -84,7 +84,8 @@ class SqlCatalogue:
     async def commit(self, *changes: Change) -> None:
         if not changes:
             return
-        refused = await self._runner.write([self._writer.statement(change) for change in changes])
+        statements = [self._writer.statement(change) for change in changes]
+        refused = await self._runner.write(statements, frees=not any(map(_adds, changes)))
         if refused is not None:
             raise _clash(refused, changes[refused])
 
@@ -93,6 +94,11 @@ class SqlCatalogue:
 
     async def close(self) -> None:
         await self._runner.close()
+
+
+def _adds(change: Change) -> bool:
+    """Whether a change adds a row that no removal needs."""
+    return isinstance(change, Add) and not isinstance(change.row, Doomed | AuditEntry)
 
 
 def _clash(index: int, change: Change) -> Clash:

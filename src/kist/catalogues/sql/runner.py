@@ -25,8 +25,10 @@ class Runner(Protocol):
     async def fetch(self, sql: str, params: Params) -> Sequence[Sequence[Any]]:
         """All rows of a query that may have to look at many."""
 
-    async def write(self, statements: Sequence[Statement]) -> int | None:
+    async def write(self, statements: Sequence[Statement], *, frees: bool = False) -> int | None:
         """Run all in one transaction, durable before returning None.
+
+        ``frees``: removes rows or leads to removing bytes, so it should still succeed on a full disk if it can.
 
         When a counted statement does not touch exactly one row, or would break a uniqueness, nothing is changed and
         its index is returned. ``Invalid`` for values that the database cannot hold.

@@ -85,6 +85,11 @@ def is_busy(error: sqlite3.Error) -> bool:
     return _code(error) & 0xFF in _BUSY
 
 
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether the disk has no room for what is to be written."""
+    return _code(error) in _FULL or _code(error) & 0xFF in _FULL
+
+
 def is_taken(error: sqlite3.Error) -> bool:
     """Whether a change would have broken a uniqueness."""
     return _code(error) in _TAKEN
@@ -92,11 +97,10 @@ def is_taken(error: sqlite3.Error) -> bool:
 
 def translate(error: sqlite3.Error) -> KistError:
     """What a SQLite error means to Kist. The foreign text is left out: it says nothing that helps a caller."""
-    code = _code(error)
     if is_busy(error):
         return busy()
-    if code in _FULL or code & 0xFF in _FULL:
-        return StoreFull("the disk that holds the database is full: make room there")
+    if is_full(error):
+        return full()
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     return Broken(f"the database failed ({name}): look at the disk, then check the database or restore a backup")
 
@@ -104,6 +108,11 @@ def translate(error: sqlite3.Error) -> KistError:
 def busy() -> CatalogueBusy:
     """What a caller is told who has waited long enough."""
     return CatalogueBusy("the database is busy with other changes: try again", after=1)
+
+
+def full() -> StoreFull:
+    """What a caller is told whose change does not fit on the disk."""
+    return StoreFull("the disk that holds the database is full: make room there")
 
 
 def _code(error: sqlite3.Error) -> int:

@@ -55,8 +55,8 @@ class SqliteRunner:
     async def fetch(self, sql: str, params: Params) -> Sequence[Sequence[Any]]:
         return await self._loop.run_in_executor(self._readers, self._scan, sql, params)
 
-    async def write(self, statements: Sequence[Statement]) -> int | None:
-        return await self._writer.write(statements)
+    async def write(self, statements: Sequence[Statement], *, frees: bool = False) -> int | None:
+        return await self._writer.write(statements, frees=frees)
 
     async def close(self) -> None:
         await self._loop.run_in_executor(self._readers, self._writer.stop)

@@ -15,13 +15,14 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from kist.catalogues.sql.statements import Statement
-from kist.catalogues.sqlite.connection import PATIENCE, busy, connect, is_busy, is_taken, translate
+from kist.catalogues.sqlite.connection import PATIENCE, busy, connect, full, is_busy, is_full, is_taken, translate
+from kist.catalogues.sqlite.reserve import Reserve
 from kist.errors import Broken, Invalid, KistError
 
 MAX_GROUP = 256
@@ -32,12 +33,13 @@ Outcome = int | None | Exception
 class Waiting:
     """A commit that waits for its turn, and then for its outcome."""
 
-    __slots__ = ("_token", "future", "since", "statements")
+    __slots__ = ("_token", "frees", "future", "since", "statements")
 
-    def __init__(self, statements: Sequence[Statement], future: asyncio.Future[int | None], since: float) -> None:
+    def __init__(self, statements: Sequence[Statement], frees: bool, loop: asyncio.AbstractEventLoop) -> None:
         self.statements = statements
-        self.future = future
-        self.since = since
+        self.frees = frees
+        self.future: asyncio.Future[int | None] = loop.create_future()
+        self.since = loop.time()
         self._token = [None]
 
     def claim(self) -> bool:
@@ -60,6 +62,7 @@ class Writer:
         self._connection = connect(path)
         self._cursor = self._connection.cursor()
         self._lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._reserve = Reserve(path)
         self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
         self._line: deque[Waiting] = deque()  # of the loop: all that have no outcome yet, oldest first
         self._alarm: asyncio.TimerHandle | None = None
@@ -67,11 +70,11 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="kist-sqlite-writer", daemon=True)
         self._thread.start()
 
-    async def write(self, statements: Sequence[Statement]) -> int | None:
+    async def write(self, statements: Sequence[Statement], *, frees: bool) -> int | None:
         """See ``Runner.write``."""
         if self._closing:
             raise busy()
-        waiting = Waiting(statements, self._loop.create_future(), self._loop.time())
+        waiting = Waiting(statements, frees, self._loop)
         self._line.append(waiting)
         self._queue.put(waiting)
         if self._alarm is None:
@@ -90,6 +93,7 @@ class Writer:
         if self._thread.is_alive():
             return  # another process holds the lock for good: the thread ends with this process
         self._connection.close()
+        self._reserve.close()
         os.close(self._lock)
 
     def _give_up(self) -> None:
@@ -135,38 +139,61 @@ class Writer:
 
     def _write_group(self, first: Waiting) -> Finished | None:
         """Make ``first`` and what waits behind it in one transaction. None when no transaction could be begun."""
-        finished: Finished = []
+        claimed: list[Waiting] = []
         try:
             with self._turn():
-                self._cursor.execute("BEGIN IMMEDIATE")
-                for waiting in self._group(first):
-                    if waiting.claim():
-                        finished.append((waiting, None))  # first, so that it is not forgotten when making it raises
-                        finished[-1] = (waiting, self._make(waiting.statements))
-                self._cursor.execute("COMMIT")
+                try:
+                    return self._commit(self._group(first, claimed), reserved=self._reserve.hold())
+                except sqlite3.Error as error:
+                    if not is_full(error):
+                        raise
+                    return self._make_room(claimed, error)
         except Exception as error:  # whatever it is: a dead thread would leave all callers waiting for ever
             self._roll_back()
-            if not finished:
+            if not claimed:
                 return self._without_transaction(first, error)
-            return [(waiting, _caused(error)) for waiting, _ in finished]
+            return [(waiting, _caused(error)) for waiting in claimed]
+
+    def _commit(self, group: Iterable[Waiting], *, reserved: bool) -> Finished:
+        """Make all of ``group`` in one transaction, except what adds rows while there is no reserve."""
+        self._cursor.execute("BEGIN IMMEDIATE")
+        finished: Finished = []
+        for waiting in group:
+            finished.append((waiting, self._make(waiting.statements) if reserved or waiting.frees else full()))
+        self._cursor.execute("COMMIT")
         return finished
+
+    def _make_room(self, claimed: list[Waiting], error: sqlite3.Error) -> Finished:
+        """The disk is full: refuse what adds rows, and give up the reserve for the rest."""
+        self._roll_back()
+        refused: Finished = [(waiting, _caused(error)) for waiting in claimed if not waiting.frees]
+        freeing = [waiting for waiting in claimed if waiting.frees]
+        if not freeing:
+            return refused
+        self._reserve.release()
+        with suppress(sqlite3.Error):  # the log may be far larger than what it adds to the database
+            self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return refused + self._commit(freeing, reserved=False)
 
     def _without_transaction(self, first: Waiting, error: Exception) -> Finished | None:
         if isinstance(error, sqlite3.Error) and is_busy(error) and not first.future.done():
             return None
         return [(first, _caused(error))] if first.claim() else []
 
-    def _group(self, first: Waiting) -> Iterator[Waiting]:
-        yield first
-        for _ in range(MAX_GROUP - 1):
+    def _group(self, first: Waiting, claimed: list[Waiting]) -> Iterator[Waiting]:
+        """``first`` and what waits behind it, without those that were given up; noted in ``claimed``."""
+        waiting: Waiting | None = first
+        while waiting is not None:
+            if waiting.claim():
+                claimed.append(waiting)
+                yield waiting
+            if len(claimed) == MAX_GROUP:
+                return
             try:
                 waiting = self._queue.get_nowait()
             except Empty:
                 return
-            if waiting is None:
-                self._queue.put(None)  # stop after this group
-                return
-            yield waiting
+        self._queue.put(None)  # stop after this group
 
     def _make(self, statements: Sequence[Statement]) -> Outcome:
         """Run one commit inside the group's transaction, and take it back alone when it is refused."""

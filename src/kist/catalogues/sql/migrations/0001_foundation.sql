@@ -25,20 +25,21 @@ CREATE TABLE files (
 -- Contracts that address by name need one current file at each address.
 CREATE UNIQUE INDEX files_address ON files (bucket, address) WHERE state = 'ready' AND address IS NOT NULL;
 
--- Lists: each sort order over all files, and within one owner, one bucket, one type. They end with the folded name, so
--- that a search reads the index alone: 1 ms instead of 30 among the 10,000 files of an owner.
+-- Lists: each sort order over all files, and within one owner, one bucket, one type. They end with the folded name and
+-- with what the list may be narrowed by, so that such a list reads the rows that it shows and no others: a search among
+-- the 10,000 files of an owner takes 1 ms instead of 30.
 CREATE INDEX files_by_name ON files (name, id, folded) WHERE state = 'ready';
 CREATE INDEX files_by_size ON files (size, id, folded) WHERE state = 'ready';
 CREATE INDEX files_by_created_at ON files (created_at, id, folded) WHERE state = 'ready';
-CREATE INDEX files_of_owner_by_name ON files (owner, name, id, folded) WHERE state = 'ready';
-CREATE INDEX files_of_owner_by_size ON files (owner, size, id, folded) WHERE state = 'ready';
-CREATE INDEX files_of_owner_by_created_at ON files (owner, created_at, id, folded) WHERE state = 'ready';
+CREATE INDEX files_of_owner_by_name ON files (owner, name, id, folded, type, bucket) WHERE state = 'ready';
+CREATE INDEX files_of_owner_by_size ON files (owner, size, id, folded, type, bucket) WHERE state = 'ready';
+CREATE INDEX files_of_owner_by_created_at ON files (owner, created_at, id, folded, type, bucket) WHERE state = 'ready';
 CREATE INDEX files_in_bucket_by_name ON files (bucket, name, id, folded) WHERE state = 'ready';
 CREATE INDEX files_in_bucket_by_size ON files (bucket, size, id, folded) WHERE state = 'ready';
 CREATE INDEX files_in_bucket_by_created_at ON files (bucket, created_at, id, folded) WHERE state = 'ready';
-CREATE INDEX files_of_type_by_name ON files (type, name, id, folded) WHERE state = 'ready';
-CREATE INDEX files_of_type_by_size ON files (type, size, id, folded) WHERE state = 'ready';
-CREATE INDEX files_of_type_by_created_at ON files (type, created_at, id, folded) WHERE state = 'ready';
+CREATE INDEX files_of_type_by_name ON files (type, name, id, folded, bucket) WHERE state = 'ready';
+CREATE INDEX files_of_type_by_size ON files (type, size, id, folded, bucket) WHERE state = 'ready';
+CREATE INDEX files_of_type_by_created_at ON files (type, created_at, id, folded, bucket) WHERE state = 'ready';
 
 CREATE TABLE uploads (
     id         $text   NOT NULL PRIMARY KEY,
