@@ -7,8 +7,10 @@ import errno
 import gc
 import os
 import resource
+import subprocess
+import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple, Unpack
@@ -143,18 +145,28 @@ def test_a_file_that_was_cut_is_corrupt(store: DiskStore, root: Path) -> None:
         drive(read(opened))
 
 
+KILLED = """
+import os, sys
+from pathlib import Path
+from kist.drive import drive
+from kist.model.content import PutRules
+from kist.model.place import Place
+from kist.stores.disk import DiskStore, plain
+from kist.system import SystemClock, SystemIds
+
+async def killed():
+    for _ in range(3):
+        yield b"x" * 2_000_000
+    os._exit(9)
+
+store = DiskStore(Path(sys.argv[1]), plain, SystemClock(), SystemIds())
+drive(store.put(Place(*sys.argv[2:]), killed(), PutRules()))
+"""
+
+
 def test_clear_finds_what_a_killed_put_left(store: DiskStore, root: Path) -> None:
-    child = os.fork()
-    if not child:
-
-        async def killed() -> AsyncIterator[bytes]:
-            yield content(LARGE)
-            yield content(LARGE)
-            os._exit(9)
-
-        drive(store.put(ONE, killed(), PutRules()))
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(root), ONE.bucket, ONE.key], check=False, timeout=60)
+    assert killed.returncode == 9
     assert not as_before(store, root)
     drive(store.clear(Place(ONE.bucket, "folder/other")))
     assert not as_before(store, root)
