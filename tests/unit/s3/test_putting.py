@@ -141,9 +141,12 @@ def test_other_sizes_than_declared_are_found_out(chunks: list[bytes], declared: 
 
 def erase(*answers: Answer | Exception, keys: list[str]) -> list[str]:
     stub = Stub(*answers)
-    places = [Place("bucket", key) for key in keys]
-    stub.run(lambda store: store.erase(*places))
-    return [*stub.lines, *[str((request.body or b"").count(b"<Key>")) for request in stub.asked]]
+
+    async def act(store: S3Store) -> None:
+        await store.erase(*[Place("bucket", key) for key in keys])
+
+    stub.run(act)
+    return [*stub.lines, *[str(bytes(request.body or b"").count(b"<Key>")) for request in stub.asked]]
 
 
 def test_erasing_in_batches() -> None:

@@ -69,6 +69,7 @@ def _split(endpoint: str) -> tuple[str, str, str]:
     try:
         parts = urlsplit(endpoint)
         name, port = parts.hostname, parts.port
+        (name or "").encode("idna")
     except ValueError as error:
         raise Misconfigured(f"the S3 endpoint is no URL: {error}") from error
     if parts.scheme not in _DEFAULT_PORTS or not name or parts.query or parts.fragment or "@" in parts.netloc:

@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
-from kist.errors import KistError, Misconfigured, StoreRefused, StoreUnavailable
+from kist.errors import KistError, StoreRefused, StoreUnavailable
 from kist.stores.s3.transport import BLOCK, PIECE, SLOWEST, Bytes, Request
 
 _CONNECTIONS = 512
@@ -45,16 +45,17 @@ class AsyncTransport:
             await self._session.close()
 
     async def _send_pieces(self, request: Request, body: Bytes) -> AsyncResponse:
-        loop = asyncio.get_running_loop()
-        stalled = self._read * _STALLED
         within = request.answer_within or self._read + len(body) / SLOWEST
-        async with asyncio.timeout(self._connect + stalled) as deadline:
-
-            def moved(more: bool) -> None:
-                if not deadline.expired():
-                    deadline.reschedule(loop.time() + stalled if more else None)
-
-            return await self._request(request, _Pieces(body, moved), self._deadlines(within))
+        stalled = self._read * _STALLED
+        pieces = _Pieces(body, stalled)
+        try:
+            async with asyncio.timeout(self._connect + stalled) as pieces.deadline:
+                return await self._request(request, pieces, self._deadlines(within))
+        except TimeoutError:
+            pieces.abort()
+            raise
+        finally:
+            pieces.deadline = None
 
     async def _request(self, request: Request, data: Any, deadlines: aiohttp.ClientTimeout) -> AsyncResponse:
         session = self._session or self._begin()
@@ -111,24 +112,37 @@ class AsyncResponse:
 
 
 class _Pieces(aiohttp.Payload):
-    """A body that is written piece by piece, as often as it is asked for, and says when it got on."""
+    """A body that is written piece by piece, as often as it is asked for, each piece within its own deadline."""
 
     _autoclose = True
 
-    def __init__(self, body: Bytes, moved: Any) -> None:
+    def __init__(self, body: Bytes, stalled: float) -> None:
         super().__init__(body)
         self._size = len(body)
-        self._moved = moved
+        self._stalled = stalled
+        self._network: asyncio.WriteTransport | None = None
+        self.deadline: asyncio.Timeout | None = None
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         return str(self._value, encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
+        self._network = getattr(writer, "transport", None)
         view = memoryview(self._value)
         for start in range(0, len(view), PIECE):
-            self._moved(True)
+            self._moved(asyncio.get_running_loop().time() + self._stalled)
             await writer.write(view[start : start + PIECE])
-        self._moved(False)
+        self._moved(None)  # from here on the deadline for the answer counts
+
+    def abort(self) -> None:
+        """Give up a connection that takes no more bytes: closing it would wait for those in its buffer."""
+        if self._network is not None:
+            self._network.abort()
+
+    def _moved(self, until: float | None) -> None:
+        # The answer may come before the body has gone out: then nobody waits for the body any more.
+        if self.deadline is not None and not self.deadline.expired():
+            self.deadline.reschedule(until)
 
 
 def translated(error: Exception) -> KistError:
@@ -137,6 +151,4 @@ def translated(error: Exception) -> KistError:
         return StoreRefused(
             "the object store's TLS certificate is not trusted: mend it, or trust the CA that signed it"
         )
-    if isinstance(error, aiohttp.InvalidURL):
-        return Misconfigured("the S3 endpoint is no URL that can be reached")
     return StoreUnavailable("the object store cannot be reached or broke off")

@@ -8,9 +8,9 @@ from typing import Any
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, LocationValueError, SSLError
+from urllib3.exceptions import HTTPError, SSLError
 
-from kist.errors import KistError, Misconfigured, StoreRefused, StoreUnavailable
+from kist.errors import KistError, StoreRefused, StoreUnavailable
 from kist.stores.s3.transport import BLOCK, PIECE, SLOWEST, Bytes, Request
 
 _HOSTS = 64  # with the bucket in the host name, each bucket is a host
@@ -50,6 +50,9 @@ class BlockingTransport:
             )
         except (HTTPError, OSError) as error:
             raise translated(error) from error
+        if _cut_short(request.method, raw):
+            raw.close()
+            raise StoreUnavailable("the object store broke off within the headers of its answer")
         return BlockingResponse(raw)
 
     async def close(self) -> None:
@@ -81,6 +84,13 @@ class BlockingResponse:
     async def close(self) -> None:
         # A connection whose answer was read to its end is in the pool again by now.
         self._raw.close()
+
+
+def _cut_short(method: str, raw: urllib3.BaseHTTPResponse) -> bool:
+    """``http.client`` takes headers that break off for whole ones. S3 always says how long its answers are."""
+    if method == "HEAD" or raw.status in (204, 304):
+        return False
+    return "content-length" not in raw.headers and "transfer-encoding" not in raw.headers
 
 
 class _Connection(HTTPConnection):
@@ -119,6 +129,4 @@ def translated(error: Exception) -> KistError:
         return StoreRefused(
             "the object store's TLS certificate is not trusted: mend it, or trust the CA that signed it"
         )
-    if isinstance(error, LocationValueError):
-        return Misconfigured("the S3 endpoint is no URL that can be reached")
     return StoreUnavailable("the object store cannot be reached or broke off")
