@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 from kist.errors import Busy, Invalid, NotAllowed, NotSignedIn, TooLarge, TooMany, WrongType
@@ -35,7 +33,11 @@ async def admit(call: Call, route: Route, dialect: Dialect, entry: Admits) -> No
     """Set the actor of ``call``, or raise when they may not use ``route``."""
     if route.needs is Needs.NOTHING:
         return
-    token = next((found for take in dialect.credentials if (found := take(call)) is not None), None)
+    token = None
+    for take in dialect.credentials:
+        token = take(call)
+        if token is not None:
+            break
     actor = await entry.admit(token, act_as=act_as(call), address=call.address, dialect=dialect.name)
     if not actor.signed_in:
         raise NotSignedIn("sign in first: send a key as Authorization: Bearer, or as the password of Basic")
@@ -83,9 +85,8 @@ class UploadSlots:
         self._taken: dict[str, int] = {}
         self.under_way = 0
 
-    @contextmanager
-    def one(self, address: str) -> Iterator[None]:
-        """Hold one slot: ``Busy`` when the server has none left, ``TooMany`` when the address has its share."""
+    def take(self, address: str) -> None:
+        """Take one slot: ``Busy`` when the server has none left, ``TooMany`` when the address has its share."""
         mine = self._taken.get(address, 0)
         if self.under_way >= self._total:
             raise Busy("this server has as many uploads under way as it takes: try again", after=BUSY_WAIT)
@@ -93,11 +94,11 @@ class UploadSlots:
             raise TooMany(f"your address has {mine} uploads under way: finish one first", after=BUSY_WAIT)
         self._taken[address] = mine + 1
         self.under_way += 1
-        try:
-            yield
-        finally:
-            self.under_way -= 1
-            if self._taken[address] == 1:
-                del self._taken[address]
-            else:
-                self._taken[address] -= 1
+
+    def give(self, address: str) -> None:
+        """Give the slot back."""
+        self.under_way -= 1
+        if self._taken[address] == 1:
+            del self._taken[address]
+        else:
+            self._taken[address] -= 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack
 from typing import Protocol
 from urllib.parse import quote
 
@@ -11,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from kist.asgi.admission import Served, UploadSlots, admit, check_body, declared_length
 from kist.asgi.cors import Cors
-from kist.asgi.logs import AccessLine, access, write_access
+from kist.asgi.logs import AccessLine, write_access
 from kist.asgi.messages import Sending, read_call
 from kist.asgi.options import HostOptions
 from kist.errors import Broken, Busy, KistError, Unavailable
@@ -61,24 +60,31 @@ class Endpoint:
         """The gate before the body, the handler, the reply, the log line."""
         started = ticks()
         call = read_call(scope, receive, params, self.ground.options.base_url)
-        with ExitStack() as held:
+        holds_slot = False
+        try:
             try:
-                await self._let_in(call, held)
+                holds_slot = await self._let_in(call)
                 reply = await self.route.handler(call, self.ground.kist)
             except Exception as error:
                 reply = show(error, call, self.dialect)
             await send_reply(self.ground, scope, send, call, reply, started=started, owner=self)
+        finally:
+            if holds_slot:
+                self.ground.slots.give(call.address)
 
-    async def _let_in(self, call: Call, held: ExitStack) -> None:
+    async def _let_in(self, call: Call) -> bool:
+        """Decide by the headers alone; whether an upload slot was taken."""
         ground, route = self.ground, self.route
         transfer = call.headers.get("transfer-encoding") is not None
         call.body.length = declared_length(call.headers.get("content-length"), transfer)
         await admit(call, route, self.dialect, ground.kist.entry)
         check_body(call, route, ground.options.small_body)
-        if route.body is BodyKind.FILE and call.body.length != 0:
-            if ground.kist.draining:
-                raise Busy("this server is stopping: send the file again", after=1)
-            held.enter_context(ground.slots.one(call.address))
+        if route.body is not BodyKind.FILE or call.body.length == 0:
+            return False
+        if ground.kist.draining:
+            raise Busy("this server is stopping: send the file again", after=1)
+        ground.slots.take(call.address)
+        return True
 
 
 def show(error: Exception, call: Call, dialect: Dialect) -> Reply:
@@ -110,8 +116,7 @@ async def send_reply(
         else:
             await sending.send(show(error, call, owner.dialect), head=head, more=more)
     finally:
-        if access.isEnabledFor(logging.INFO):
-            _log(scope, call, sending, started, owner)
+        _log(scope, call, sending, started, owner)
 
 
 def _log(scope: Scope, call: Call, sending: Sending, started: float, owner: Owner) -> None:

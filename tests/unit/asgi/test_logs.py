@@ -26,6 +26,7 @@ def lines() -> Iterator[io.StringIO]:
         logger = logging.getLogger(name)
         logger.handlers[:], logger.propagate = handlers, True
         logger.setLevel(logging.NOTSET)
+    logging.getLogger("kist.access").handlers.clear()
 
 
 def requests(stream: io.StringIO) -> list[dict[str, Any]]:
