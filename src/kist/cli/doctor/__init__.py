@@ -15,7 +15,7 @@ from kist.cli.doctor.access import check_access
 from kist.cli.doctor.database import check_database
 from kist.cli.doctor.endpoint import check_endpoint, endpoint_of
 from kist.cli.doctor.finding import Finding, State, bad, good
-from kist.cli.doctor.home import check_home, check_room_of_store
+from kist.cli.doctor.home import check_home, check_store_folder
 from kist.cli.doctor.store import check_store
 from kist.cli.exits import BROKEN
 from kist.cli.options import DEBUG, JSON, chosen
@@ -71,7 +71,7 @@ async def _examine_store(
     if any("KIST_S3_" in str(fault.about.get("settings")) for fault in faults):
         return  # with half of its settings, every answer would mislead
     endpoint = endpoint_of(settings)
-    if endpoint is not None:
+    if endpoint is not None and endpoint.scheme in ("http", "https") and endpoint.hostname:
         finding = None
         for finding in check_endpoint(endpoint, clock):
             yield finding
@@ -81,8 +81,10 @@ async def _examine_store(
         if not settings.home.exists():
             yield good("store", "is made by the first start")
         return
-    for finding in check_room_of_store(settings):
+    for finding in check_store_folder(settings):
         yield finding
+        if finding.check == "store":
+            return  # there is none yet
     async for finding in check_store(settings, clock, SystemIds()):
         yield finding
 

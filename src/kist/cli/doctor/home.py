@@ -90,13 +90,24 @@ def _check_admin_key(path: Path) -> Iterator[Finding]:
         yield good("admin key", f"{path} is for its owner alone")
 
 
-def check_room_of_store(settings: Settings) -> Iterator[Finding]:
-    """The room of a disk store that lies on another disk than the home."""
-    folder = Path(settings.store.removeprefix("disk:"))
-    if not settings.store.startswith("disk:") or not folder.is_dir():
+def check_store_folder(settings: Settings) -> Iterator[Finding]:
+    """The folder of a disk store that lies outside the home."""
+    folder = Path(settings.store.removeprefix("disk:").removeprefix("//"))
+    if not settings.store.startswith("disk:") or settings.home in folder.parents:
         return
-    if not settings.home.is_dir() or folder.stat().st_dev != settings.home.stat().st_dev:
+    if not folder.exists():
+        yield _check_absent_store(folder)
+    elif not folder.is_dir():
+        yield bad("store", f"{folder} is a file, not a folder", "move it away, or write another folder in KIST_STORE")
+    elif not settings.home.is_dir() or folder.stat().st_dev != settings.home.stat().st_dev:
         yield check_room("store space", folder)
+
+
+def _check_absent_store(folder: Path) -> Finding:
+    if folder.parent.is_dir() and not writing_fault(folder.parent):
+        mend = "if a disk is to be mounted there, mount it before the first start"
+        return doubtful("store", f"{folder} is not there yet; the first start makes it", mend)
+    return bad("store", f"{folder} is not there and cannot be made", "make it, or write another folder in KIST_STORE")
 
 
 def check_room(check: str, folder: Path) -> Finding:

@@ -20,9 +20,9 @@ PROBE = b"kist doctor was here"
 
 async def check_store(settings: Settings, clock: Clock, ids: Ids) -> AsyncIterator[Finding]:
     """Everything about the store, by the settings' own key."""
-    place = Place(settings.bucket, f"{STAGING}doctor-{ids.token()}")
     try:
         async with _opened(settings, clock, ids) as store:
+            place = Place(settings.bucket, f"{STAGING}doctor-{ids.token()}")
             yield await _check_bucket(store, settings.bucket)
             async for finding in _round_trip(store, place):
                 yield finding
