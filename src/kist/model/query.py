@@ -32,9 +32,9 @@ class FileQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which ready files, in which order.
 
     ``visible_to`` is the id of the actor who asks, None for an admin, who sees all; nobody unless the service says
-    so. ``owner``, ``bucket`` and
-    ``type`` (the declared one) narrow by equality; ``text`` is a folded substring of the name. Ties in the sort
-    value are broken by id, in the same direction. Names sort by UTF-8 bytes. ``limit`` is 1 to 1000.
+    so. ``owner``, ``bucket`` and ``type`` (the declared one) narrow by equality; ``text`` is a substring of the name,
+    compared folded. Ties in the sort value are broken by id, in the same direction. Names sort by UTF-8 bytes.
+    ``limit`` is 1 to 1000.
     """
 
     visible_to: str | None = ""

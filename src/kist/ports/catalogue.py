@@ -53,11 +53,13 @@ class Catalogue(Protocol):
 
         ``Clash`` when an ``Add`` finds its id taken, a ``Swap`` or ``Drop`` finds another row than it was told, or a
         ``Count`` would pass its limit; ``about["change"]`` is the index of that change. Nothing is then changed.
+        Also when a second ready file would have the same ``address`` in one bucket. ``Invalid`` for a value that
+        cannot be stored (a lone surrogate, a number of 2^63 or more).
         A call that is cancelled while it waits may or may not have been committed.
         """
 
     async def ping(self) -> None:
-        """Return when the catalogue can answer and take changes; raise what a request would meet otherwise."""
+        """Return when the catalogue can answer and take a small change; raise what a request would meet otherwise."""
 
     async def close(self) -> None:
         """Finish changes under way and free what is held. The catalogue is not used afterwards."""

@@ -11,7 +11,7 @@ from kist.model.actor import Action, Actor
 from kist.model.changes import Add, Change, Count, Counter, Swap
 from kist.model.file import File, FileState
 from kist.model.metadata import check_metadata
-from kist.model.names import clean_name, fold
+from kist.model.names import clean_name
 from kist.model.query import FileQuery, Page
 from kist.model.rows import AuditEntry, Doomed
 from kist.service.ports import Ports
@@ -42,15 +42,11 @@ class Files:
     async def page(self, actor: Actor, query: FileQuery) -> Page[File]:
         """A page of the ready files that ``actor`` may see, narrowed and ordered as ``query`` says.
 
-        Its ``visible_to`` is decided here, whatever it says, and its ``text`` may have any case and normal form.
+        Its ``visible_to`` is decided here, whatever it says.
         """
         if not actor.signed_in:
             raise NotSignedIn("sign in first: send a key as Authorization: Bearer")
-        mine: FileQuery = msgspec.structs.replace(
-            query,
-            visible_to=None if actor.is_admin else actor.id,
-            text=fold(query.text) if query.text else None,
-        )
+        mine: FileQuery = msgspec.structs.replace(query, visible_to=None if actor.is_admin else actor.id)
         return await self._ports.catalogue.files(mine)
 
     async def change(
