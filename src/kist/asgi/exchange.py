@@ -6,12 +6,10 @@ import asyncio
 import http
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from starlette.types import ASGIApp
-
-if TYPE_CHECKING:
-    from kist.asgi.connection import Connection
+from uvicorn.server import ServerState
 
 log = logging.getLogger("kist.server")
 
@@ -29,6 +27,38 @@ _STATUS_LINES = {
 
 class ClientGone(OSError):
     """There is nobody left to send to."""
+
+
+class Line(Protocol):
+    """What an exchange needs of the connection that it goes over."""
+
+    loop: asyncio.AbstractEventLoop
+    server_state: ServerState
+    stopping: bool
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the transport."""
+
+    def is_full(self) -> bool:
+        """Whether more waits to be written than should."""
+
+    async def writable(self) -> None:
+        """Come back when the client has taken enough, or is gone."""
+
+    def pause_reading(self) -> None:
+        """Read no more from the socket for now."""
+
+    def resume_reading(self) -> None:
+        """Read on."""
+
+    def finished(self, exchange: Exchange) -> None:
+        """The answer is complete."""
+
+    def refuse(self, status: int, text: str) -> None:
+        """Answer in plain text, and part."""
+
+    def abort(self) -> None:
+        """Cut the connection at once."""
 
 
 class Exchange:
@@ -55,7 +85,7 @@ class Exchange:
         "started",
     )
 
-    def __init__(self, connection: Connection, scope: dict[str, Any], *, expects: bool, keep_alive: bool) -> None:
+    def __init__(self, connection: Line, scope: dict[str, Any], *, expects: bool, keep_alive: bool) -> None:
         self._connection = connection
         self._blocks: deque[bytes] = deque()
         self._pending = 0
