@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 from kist.errors import AlreadyThere, BadName, BucketMissing, BucketNotEmpty
@@ -24,15 +25,18 @@ def buckets(root: Path) -> tuple[StoredBucket, ...]:
         return ()
     root_fd = open_root(root)
     try:
-        with os.scandir(root_fd) as entries:
-            found = [
-                StoredBucket(name=entry.name, created=modified_of(entry.stat(follow_symlinks=False)))
-                for entry in entries
-                if entry.is_dir(follow_symlinks=False) and _is_legal(entry.name)
-            ]
+        names = sorted(name for name in os.listdir(root_fd) if _is_legal(name))
+        return tuple(bucket for name in names if (bucket := _bucket(root_fd, name)))
     finally:
         os.close(root_fd)
-    return tuple(sorted(found, key=lambda bucket: bucket.name))
+
+
+def _bucket(root_fd: int, name: str) -> StoredBucket | None:
+    try:
+        status = os.stat(name, dir_fd=root_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None  # dropped since its name was read
+    return StoredBucket(name=name, created=modified_of(status)) if stat.S_ISDIR(status.st_mode) else None
 
 
 @translated

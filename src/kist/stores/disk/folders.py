@@ -126,13 +126,15 @@ def make_way(here: int, name: bytes) -> None:
 
 
 def _in_the_way(here: int, part: bytes, error: OSError) -> Exception:
-    """Why there is no folder ``part``, and none can be made."""
+    """Why there is no folder ``part``, and none can be made. ``FileNotFoundError`` if it has just changed."""
     if error.errno == errno.ENAMETOOLONG:
         return _too_long()
     try:
         mode = os.stat(part, dir_fd=here, follow_symlinks=False).st_mode
     except FileNotFoundError as gone:
         return gone
+    if stat.S_ISDIR(mode):
+        return FileNotFoundError(errno.ENOENT, "somebody else has just made it")
     if stat.S_ISREG(mode):
         return AlreadyThere("an object has the name of a folder in this key: on disk it cannot be both")
     return _foreign()
