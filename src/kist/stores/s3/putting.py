@@ -29,12 +29,12 @@ async def put_object(sender: Sender, place: Place, body: AsyncIterable[bytes], r
     """Store a body whole or not at all; see the port."""
     type_header(rules)
     blocks = Blocks(body, rules.size)
-    first = await blocks.take(PART)
+    await blocks.fill(PART)
     if blocks.ended:
-        return await _put_whole(sender, place, first, rules)
+        return await _put_whole(sender, place, blocks.take(), rules)
     parts_id = await start_parts(sender, place, rules)
     try:
-        parts = await _put_parts(sender, place, parts_id, first, blocks)
+        parts = await _put_parts(sender, place, parts_id, blocks)
         return await finish_parts(sender, place, parts_id, parts)
     except BaseException:
         # Where even this fails, ``clear`` finds what is left.
@@ -49,17 +49,26 @@ def part_size(number: int) -> int:
 
 
 class Blocks:
-    """Cuts a body into blocks of the sizes asked for. Knows after each whether the body has ended."""
+    """Cuts a body into blocks of the sizes asked for: ``fill``, then ``take``.
+
+    Two steps, so that only the one who sends a block holds it, and it is gone before the next one is filled.
+    """
 
     def __init__(self, body: AsyncIterable[bytes], size: int | None) -> None:
         self._chunks = body.__aiter__()
         self._declared = size
         self._came = 0
+        self._block: Bytes = b""
         self._rest: Bytes = b""
         self.ended = False
 
-    async def take(self, size: int) -> Bytes:
-        """The next ``size`` bytes, fewer only where the body ends.
+    def take(self) -> Bytes:
+        """The block that was filled."""
+        block, self._block = self._block, b""
+        return block
+
+    async def fill(self, size: int) -> None:
+        """Gather the next ``size`` bytes, fewer only where the body ends; ``ended`` then tells whether it has.
 
         ``Incomplete`` as soon as it is known that the body is not as long as declared.
         """
@@ -67,15 +76,15 @@ class Blocks:
         if not block:
             block = await self._next()
         if len(block) < size and not self.ended:
-            block = await self._fill(block, size)
+            block = await self._gathered(block, size)
         if len(block) > size:
             self._rest = memoryview(block)[size:]
             block = memoryview(block)[:size]
         elif not self._rest and not self.ended:
             self._rest = await self._next()
-        return block
+        self._block = block
 
-    async def _fill(self, block: Bytes, size: int) -> Bytes:
+    async def _gathered(self, block: Bytes, size: int) -> Bytes:
         chunk = await self._next()
         if not chunk:
             return block
@@ -134,12 +143,12 @@ async def _seen(sender: Sender, place: Place, size: int, digest: str) -> Stored:
     return found
 
 
-async def _put_parts(sender: Sender, place: Place, parts_id: str, first: Bytes, blocks: Blocks) -> list[PartRef]:
-    parts = [await put_part(sender, place, parts_id, 1, first)]
-    del first  # else 8 MiB more stay in memory to the end
+async def _put_parts(sender: Sender, place: Place, parts_id: str, blocks: Blocks) -> list[PartRef]:
+    parts = [await put_part(sender, place, parts_id, 1, blocks.take())]
     while not blocks.ended:
         number = len(parts) + 1
         if number > MAX_PARTS:
             raise TooLarge("an S3 object has at most 10,000 parts")
-        parts.append(await put_part(sender, place, parts_id, number, await blocks.take(part_size(number))))
+        await blocks.fill(part_size(number))
+        parts.append(await put_part(sender, place, parts_id, number, blocks.take()))
     return parts
