@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 import click
@@ -92,6 +91,8 @@ def _say_known(error: KistError) -> int:
 
 def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
+        from importlib.metadata import version  # brings the e-mail parser
+
         click.echo(f"kist {version('kist')}")
         ctx.exit()
 
