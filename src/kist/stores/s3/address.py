@@ -28,7 +28,7 @@ class Addresses:
     def __init__(self, endpoint: str | None, region: str, style: Style = "auto") -> None:
         """``Misconfigured`` when ``endpoint`` is no plain http(s) URL, or is a bare address with style ``host``."""
         self.amazon = endpoint is None
-        scheme, host, path = _split(endpoint or _amazon(region))
+        scheme, host, path = _split(_amazon(region) if endpoint is None else endpoint)
         self._scheme = scheme
         self._host = host
         self._path = path
