@@ -160,7 +160,7 @@ class Child:
             [sys.executable, "-c", SERVER, str(drain)],
             stdout=subprocess.PIPE,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
             text=True,
         )
         assert self.process.stdout is not None
@@ -216,6 +216,16 @@ def test_an_idle_connection_hears_that_the_server_stops() -> None:
         status, headers, body = raw.answer()
         assert (status, headers["connection"], json.loads(body)["code"]) == (503, "close", "busy")
         assert idle.rest() == b""
+        assert child.process.wait(3) == 0
+
+
+def test_a_download_under_way_is_finished_and_then_closed() -> None:
+    with Child(drain=30) as child, Raw(child.url) as raw:
+        raw.say("GET /v1/stream?blocks=100&size=1000000 HTTP/1.1", "Host: k", "Authorization: Bearer ann")
+        raw.heard += raw.socket.recv(1000)
+        child.stop()
+        time.sleep(0.2)
+        assert len(raw.rest()) > 100_000_000
         assert child.process.wait(3) == 0
 
 

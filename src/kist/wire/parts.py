@@ -108,6 +108,7 @@ class _Form:
         self._field_size = 0
         self._block_fed = b""
         self._tail = b""  # what came just before, so that a boundary across two blocks is found
+        self._after = -1  # bytes since the last boundary, once it was seen
         self._quiet = -1  # bytes since the last event outside of a part; -1 inside of one
 
     async def next_part(self) -> Part | None:
@@ -172,6 +173,8 @@ class _Form:
         self._block_fed = block
         if self._quiet >= 0:
             self._quiet += len(block)
+        if self._after >= 0:
+            self._after += len(block)
         self._events = self._parser.parse(block)
 
     async def _head(self) -> bytes:
@@ -189,10 +192,11 @@ class _Form:
         return head
 
     def _check_epilogue(self) -> None:
-        recent = self._tail + self._block_fed
-        end = recent.rfind(self._mark + b"--")
-        after = len(recent) - end - len(self._mark) - 2 if end >= 0 else 0
-        if after > MAX_AROUND or self._quiet > (MAX_HEADERS + 1) * MAX_HEADER:
+        if self._after < 0:
+            recent = self._tail + self._block_fed
+            end = recent.rfind(self._mark + b"--")
+            self._after = len(recent) - end - len(self._mark) - 2 if end >= 0 else -1
+        if self._after > MAX_AROUND or self._quiet > (MAX_HEADERS + 1) * MAX_HEADER:
             raise Invalid(f"more than {MAX_AROUND} bytes follow the form's last boundary")
 
     def _open(self, event: MultipartSegment | bytes) -> Part:

@@ -116,6 +116,11 @@ def test_the_gate_answers_before_the_body_is_read(headers: dict[str, str], url: 
         assert (status, answered["connection"]) == (401, "close")
 
 
+def test_strangers_learn_nothing_of_a_routes_limits(url: str) -> None:
+    for more in ({"Content_Length": "99999999"}, {"Content_Encoding": "gzip"}, {"Content_Type": "text/plain"}):
+        assert ask(url, "POST", "/v1/things/special", b"", Authorization="Bearer wrong", **more)[0] == 401
+
+
 def test_bodies_have_limits(url: str) -> None:
     assert told(ask(url, "POST", "/v1/small", b"x" * (1 << 20))) == {"size": 1 << 20}
     status, _, body = ask(url, "POST", "/v1/small", b"x" * ((1 << 20) + 1))

@@ -187,12 +187,13 @@ class Raw:
 
     def rest(self) -> bytes:
         """All that comes until the server closes; a reset counts as closing."""
+        found = bytearray(self.heard)
         try:
             while block := self.socket.recv(65536):
-                self.heard += block
+                found += block
         except ConnectionResetError:
             pass
-        return self.heard
+        return bytes(found)
 
     def _hear(self) -> None:
         block = self.socket.recv(65536)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -111,6 +110,15 @@ async def test_a_long_preamble_is_refused_after_its_first_kilobytes() -> None:
     assert call.body.received <= BLOCK
 
 
+async def test_an_epilogue_is_measured_wherever_the_last_boundary_is_cut() -> None:
+    whole = part(b"content") + b"--b--"
+    for cut in range(len(whole) - 12, len(whole) + 1):
+        call = form_call(b"")
+        call.body = body_of(whole[:cut], whole[cut:] + b"x" * 600, b"x" * 600)
+        with pytest.raises(Invalid, match="follow"):
+            await read_all(call)
+
+
 async def test_a_file_part_that_nobody_wants_is_not_passed_over_for_ever() -> None:
     call = form_call(part(b"x" * MB10) + b"--b--")
     with pytest.raises(Invalid, match="not expected"):
@@ -171,7 +179,3 @@ async def test_a_part_is_read_once() -> None:
     assert [block async for block in first.body] == []
     assert b"".join([block async for block in second.body]) == b"second"
     assert [block async for block in second.body] == []
-
-
-async def collected(blocks: AsyncIterator[bytes]) -> bytes:
-    return b"".join([block async for block in blocks])
