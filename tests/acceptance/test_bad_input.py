@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from unicodedata import normalize
 from urllib.parse import quote, unquote, urlsplit
 
 import pytest
-from tests.acceptance.served import Client, Site, memory_settings, serving
+from tests.acceptance.served import Answer, Client, Site, memory_settings, serving
+
+from kist.drive import drive
 
 LIMIT = 100_000
 
@@ -43,7 +46,7 @@ GOOD_NAMES = [
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server with a small limit."""
     settings = memory_settings(tmp_path_factory.mktemp("home"), KIST_MAX_UPLOAD_SIZE=str(LIMIT))
     with serving(settings) as found:
@@ -51,14 +54,13 @@ def site(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-d
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_behind(site: Site):  # type: ignore[no-untyped-def]
+def nothing_left_behind(site: Site) -> Iterator[None]:
     """A test that uploads nothing good leaves no rows behind."""
     yield
-    usage = next(iter(site.kist.files._ports.catalogue._usage.values()), None)
-    assert usage is None or usage.uploads == 0
+    assert drive(site.kist.files._ports.catalogue.usage("ann")).uploads == 0
 
 
-def refused(answer, *statuses: int) -> None:  # type: ignore[no-untyped-def]
+def refused(answer: Answer, *statuses: int) -> None:
     assert answer.status in statuses, (answer.status, answer.body)
     assert answer.headers["content-type"] == "application/problem+json"
     assert {"code", "title", "status", "detail"} <= set(answer.json)

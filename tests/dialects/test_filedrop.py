@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 
 import pytest
-from tests.acceptance.served import Site
+from tests.acceptance.served import Answer, Site
 
 
 def test_upload_by_form_and_read(stored: Site) -> None:
@@ -59,15 +60,13 @@ def test_a_new_name_by_json_and_form(stored: Site, field: str) -> None:
         lines = stored.ann.call("GET", "/files").json
         return str(next(line["file_name"] for line in lines if line["file_id"] == file_id))
 
-    for number, send in enumerate(
-        (
-            lambda new: stored.ann.call("PUT", f"/files/{file_id}", {field: new}),
-            lambda new: stored.ann.form("PUT", f"/files/{file_id}", {field: new}),
-            lambda new: stored.ann.call(
-                "PUT", f"/files/{file_id}", f"{field}={new}", content_type="application/x-www-form-urlencoded"
-            ),
-        )
-    ):
+    urlencoded = "application/x-www-form-urlencoded"
+    sends: list[Callable[[str], Answer]] = [
+        lambda new: stored.ann.call("PUT", f"/files/{file_id}", {field: new}),
+        lambda new: stored.ann.form("PUT", f"/files/{file_id}", {field: new}),
+        lambda new: stored.ann.call("PUT", f"/files/{file_id}", f"{field}={new}", content_type=urlencoded),
+    ]
+    for number, send in enumerate(sends):
         answer = send(f"new{number}")
         assert (answer.status, set(answer.json)) == (200, {"message"})
         assert name() == f"new{number}"

@@ -35,19 +35,20 @@ class ObjectStore(Protocol):
         Reads ``body`` once, in bounded memory. When ``body`` raises, that error passes through unchanged and the
         place is as it was, without leftovers where the store can still be reached. A reader sees the old object or
         the new one, never a mixture. ``BucketMissing`` when there is no such bucket. ``Incomplete`` when
-        ``rules.size`` is given and another number of bytes came. ``body`` is closed by whoever made it.
+        ``rules.size`` is given and another number of bytes came. ``BadName`` for a key that this store cannot hold,
+        ``AlreadyThere`` where it cannot hold ``a`` beside ``a/b``. ``body`` is closed by whoever made it.
         """
 
     async def open(self, place: Place, span: Span | None = None, only_if: Condition | None = None) -> Opened:
         """Open an object, or the ``span`` of it. The caller closes what is returned, in any case.
 
-        ``ObjectMissing`` when absent, ``BadRange`` when the span reaches beyond the end, ``Stale`` when ``only_if``
+        ``ObjectMissing`` when absent, also for an absent bucket, ``BadRange`` when the span reaches beyond the end, ``Stale`` when ``only_if``
         does not hold. The body yields non-empty blocks and raises ``Corrupt`` or ``StoreUnavailable`` rather than
         end early.
         """
 
     async def head(self, place: Place) -> Stored:
-        """What is known of an object without its bytes. ``ObjectMissing`` when absent."""
+        """What is known of an object without its bytes. ``ObjectMissing`` when absent, also for an absent bucket."""
 
     async def heads(self, *places: Place) -> tuple[Stored | None, ...]:
         """``head`` of many, in their order, None for those absent."""
@@ -58,7 +59,7 @@ class ObjectStore(Protocol):
     async def clear(self, place: Place) -> None:
         """Remove what cut-off puts left behind for ``place``: temporary files, open multipart uploads.
 
-        The object itself stays. A put to the same place that is under way may fail, so call it for ended uploads.
+        The object itself stays; an absent bucket is fine. A put to the same place that is under way may fail, so call it for ended uploads.
         """
 
     def list(self, bucket: str, prefix: str = "", after: str = "") -> AsyncIterator[Listed]:
