@@ -1,0 +1,84 @@
+"""The servers under test and their peers: each a process of its own on the server's core."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.machine import CLIENT_CORE, SERVER_CORE, cpu_seconds, on_core
+
+_GRACE = 40.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """A running server. ``key``: what to send as Bearer, empty where nothing is asked for."""
+
+    pid: int
+    url: str
+    key: str = ""
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
+
+    def cpu(self) -> float:
+        return cpu_seconds(self.pid)
+
+
+@contextmanager
+def kist(home: Path, settings: Mapping[str, str] | None = None) -> Iterator[Program]:
+    """Kist on ``home``, with SQLite and the disk store unless ``settings`` say otherwise."""
+    with _module("bench.kist_server", {"KIST_HOME": str(home), **(settings or {})}) as program:
+        yield program
+
+
+@contextmanager
+def peer(name: str, folder: Path) -> Iterator[Program]:
+    """The hand-written application ``name`` of ``bench.peers``."""
+    with _module("bench.peer_server", {}, name, str(folder)) as program:
+        yield program
+
+
+@contextmanager
+def s3_stub() -> Iterator[Program]:
+    """A server that takes objects as S3 does and forgets their bytes, on the client's core."""
+    with _module("bench.s3_stub", {}, core=CLIENT_CORE) as program:
+        yield program
+
+
+@contextmanager
+def _module(module: str, settings: Mapping[str, str], *args: str, core: int = SERVER_CORE) -> Iterator[Program]:
+    """Run a module that prints its URL and key as JSON once it takes connections."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("KIST_", "AWS_"))}
+    with on_core(core):
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *args],
+            cwd=Path(__file__).parents[1],
+            env={**kept, **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        )
+    with process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line:
+                raise SystemExit(f"{module} did not start")
+            yield Program(process.pid, **json.loads(line))
+        finally:
+            process.terminate()
+            try:
+                process.wait(_GRACE)
+            except subprocess.TimeoutExpired:
+                process.kill()
