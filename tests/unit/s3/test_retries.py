@@ -12,6 +12,8 @@ from kist.errors import StoreRefused, StoreUnavailable
 from kist.model.content import PutRules
 from kist.model.place import Place
 from kist.stores.s3 import S3Store
+from kist.stores.s3.breaker import Breaker
+from kist.testing.clock import FakeClock
 from kist.testing.ground import MIB, in_blocks
 
 PLACE = Place("bucket", "key")
@@ -140,21 +142,35 @@ def test_a_store_that_is_gone_is_left_alone_for_a_while() -> None:
 
 
 def test_only_one_looks_whether_the_store_is_back() -> None:
-    stub = Stub(*[GONE] * 5)
-    stub.late = 0.5
-    store = stub.store(patience=0)
+    clock = FakeClock()
+    breaker = Breaker(clock)
     for _ in range(5):
-        with pytest.raises(StoreUnavailable):
-            drive(head(store))
-    stub.clock.advance(1.1)
-    stub.late = 0
-    asked = len(stub.asked)
-    stub.answers = [GONE]
+        began = breaker.enter()
+        clock.advance(0.5)
+        breaker.failed(began)
+    clock.advance(1.1)
+    began = breaker.enter()
     with pytest.raises(StoreUnavailable):
-        drive(head(store))
-    with pytest.raises(StoreUnavailable):
-        drive(head(store))
-    assert len(stub.asked) == asked + 1
+        breaker.enter()
+    clock.advance(10)
+    breaker.failed(began)
+    clock.advance(1.9)
+    with pytest.raises(StoreUnavailable) as caught:
+        breaker.enter()
+    assert caught.value.about == {"after": 1}, "the rest has doubled"
+    clock.advance(0.2)
+    breaker.enter()
+    breaker.answered()
+    breaker.enter()
+    breaker.enter()
+
+
+def test_failures_at_once_are_not_yet_an_outage() -> None:
+    clock = FakeClock()
+    breaker = Breaker(clock)
+    for _ in range(50):
+        breaker.failed(breaker.enter())
+    breaker.enter()
 
 
 def test_an_answer_of_any_kind_means_that_the_store_is_there() -> None:
