@@ -172,6 +172,11 @@ async def test_text_knows_its_limits() -> None:
         await one.text()
 
 
+async def test_encodings_that_change_nothing_are_fine() -> None:
+    one = await anext(form_parts(form_call(part(b"a\r\n", DISPOSITION, b"Content-Transfer-Encoding: 8bit") + b"--b--")))
+    assert await one.text() == "a\r\n"
+
+
 async def test_a_part_is_read_once() -> None:
     parts = form_parts(form_call(part(b"first") + part(b"second") + b"--b--"))
     first = await anext(parts)
