@@ -120,3 +120,28 @@ def test_layers_hold() -> None:
         [Path(sys.executable).with_name("lint-imports")], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stdout
+
+
+def test_every_folder_of_modules_is_a_package() -> None:
+    folders = {path.parent for path in SOURCE.rglob("*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def parts(package: str) -> list[str]:
+    """The schemes or names that a package serves: every module in it that can be connected or spoken."""
+    mark = {"stores": "connect", "catalogues": "connect", "dialects": "DIALECT"}[package]
+    names = [module.name for module in pkgutil.iter_modules([str(SOURCE / package)])]
+    return [name for name in names if hasattr(importlib.import_module(f"kist.{package}.{name}"), mark)]
+
+
+@pytest.mark.parametrize(("package", "kind"), [("stores", "store"), ("catalogues", "catalogue")])
+def test_every_store_and_catalogue_is_in_the_contract_matrix(package: str, kind: str) -> None:
+    suites = "\n".join(path.read_text() for path in (ROOT / "tests" / "contract").glob("test_*.py"))
+    for name in parts(package):
+        assert re.search(rf"kist\.{package}\.{name}\b", suites), f"no contract test runs the {kind} {name}"
+
+
+def test_every_dialect_has_scenarios() -> None:
+    scenarios = [path.name for path in (ROOT / "tests" / "dialects").glob("test_*.py")]
+    for name in parts("dialects"):
+        assert any(name in scenario for scenario in scenarios), f"the dialect {name} has no scenarios"
