@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,12 +46,12 @@ class Shell:
         assert "Traceback" not in done.stderr
         return done
 
-    def json(self, *args: str, code: int = 0) -> dict[str, object]:
-        found: dict[str, object] = json.loads(self(*args, "--json", code=code).stdout)
+    def json(self, *args: str, code: int = 0) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self(*args, "--json", code=code).stdout)
         return found
 
     def names(self) -> list[str]:
-        return [item["name"] for item in self.json("ls", "--all")["items"]]  # type: ignore[attr-defined]
+        return [item["name"] for item in self.json("ls", "--all")["items"]]
 
     def write(self, name: str, data: bytes | str) -> None:
         path = self.folder / name
@@ -90,7 +91,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_folder_goes_in_and_comes_out_as_it_was(photos):
+def test_a_folder_goes_in_and_comes_out_as_it_was(photos: Shell) -> None:
     done = photos("put", "photos")
     assert done.stdout.count("put ") == 3
     assert photos.names() == ["photos/a/b.jpg", "photos/c.txt", "photos/empty"]
@@ -98,7 +99,7 @@ def test_a_folder_goes_in_and_comes_out_as_it_was(photos):
     assert tree(photos.folder / "out" / "photos") == tree(photos.folder / "photos")
 
 
-def test_what_is_there_is_not_sent_or_fetched_again(photos):
+def test_what_is_there_is_not_sent_or_fetched_again(photos: Shell) -> None:
     photos("put", "photos")
     photos.write("photos/new", "new")
     again = photos.json("put", "photos")
@@ -110,7 +111,7 @@ def test_what_is_there_is_not_sent_or_fetched_again(photos):
     assert sorted(file["state"] for file in again["files"]) == ["done", "there", "there", "there"]
 
 
-def test_many_files_are_recognised_too(kist):
+def test_many_files_are_recognised_too(kist: Shell) -> None:
     for number in range(30):
         kist.write(f"many/{number:02}.txt", str(number))
     kist("put", "many")
@@ -118,7 +119,7 @@ def test_many_files_are_recognised_too(kist):
     assert len(kist.names()) == 30
 
 
-def test_one_bad_file_does_not_stop_the_rest(photos):
+def test_one_bad_file_does_not_stop_the_rest(photos: Shell) -> None:
     (photos.folder / "photos/link").symlink_to("c.txt")
     done = photos("put", "photos", "absent", code=4)
     assert "absent: No such file" in done.stderr
@@ -129,13 +130,13 @@ def test_one_bad_file_does_not_stop_the_rest(photos):
     assert len(tree(photos.folder / "out")) == 3
 
 
-def test_standard_input_and_output(kist):
+def test_standard_input_and_output(kist: Shell) -> None:
     kist("put", "-", "--name", "notes/in.txt", input="from a pipe")
     assert kist("get", "notes/in.txt", "-o", "-").stdout == "from a pipe"
     kist("put", "-", code=2, input="x")
 
 
-def test_names_and_folders_and_types(kist):
+def test_names_and_folders_and_types(kist: Shell) -> None:
     kist.write("a.bin", "x")
     kist("put", "a.bin", "--name", "b.png", "--to", "deep/er")
     kist("put", "a.bin", "--type", "application/x-mine")
@@ -146,7 +147,7 @@ def test_names_and_folders_and_types(kist):
     ]
 
 
-def test_replace(kist):
+def test_replace(kist: Shell) -> None:
     kist.write("a.txt", "one")
     (first,) = kist.json("put", "a.txt")["files"]
     kist.write("a.txt", "two!")
@@ -160,7 +161,7 @@ def test_replace(kist):
     assert "2 files have this name" in kist("put", "a.txt", "--replace", code=2).stderr
 
 
-def test_get_one_file(kist):
+def test_get_one_file(kist: Shell) -> None:
     kist.write("d/a.txt", "hello")
     kist("put", "d")
     kist("get", "d/a.txt")
@@ -174,7 +175,7 @@ def test_get_one_file(kist):
     assert (kist.folder / "a.txt").read_text() == "hello"
 
 
-def test_a_download_that_broke_off_goes_on(kist):
+def test_a_download_that_broke_off_goes_on(kist: Shell) -> None:
     data = os.urandom(3_000_000)
     kist.write("big.bin", data)
     (put,) = kist.json("put", "big.bin")["files"]
@@ -185,7 +186,7 @@ def test_a_download_that_broke_off_goes_on(kist):
     assert not part.exists()
 
 
-def test_a_name_that_several_have(kist):
+def test_a_name_that_several_have(kist: Shell) -> None:
     ids = []
     for text in ("one", "two"):
         kist.write("a.txt", text)
@@ -195,11 +196,11 @@ def test_a_name_that_several_have(kist):
         assert all(file_id in said for file_id in ids)
     assert kist("get", ids[0], "-o", "-").stdout == "one"
     kist.write("out/x", "")
-    said = kist.json("get", ids[0], ids[1], "-o", "out", code=2)
-    assert said["ok"] is False
+    result = kist.json("get", ids[0], ids[1], "-o", "out", code=2)
+    assert result["ok"] is False
 
 
-def test_ls(kist):
+def test_ls(kist: Shell) -> None:
     kist("key", "create", "me")
     assert "no files" in kist("ls").stderr
     for name, size in (("b.txt", 3), ("a/x.txt", 2000), ("a/Y.txt", 10)):
@@ -214,7 +215,7 @@ def test_ls(kist):
     assert {item["id"], item["owner"], item["sha256"][:12], "text/plain"} <= set(long)
 
 
-def test_ls_shows_the_first_hundred_and_says_so(kist):
+def test_ls_shows_the_first_hundred_and_says_so(kist: Shell) -> None:
     for number in range(103):
         kist.write(f"n/{number}", str(number))
     kist("put", "n")
@@ -225,7 +226,7 @@ def test_ls_shows_the_first_hundred_and_says_so(kist):
     assert len(kist("ls", "n/").stdout.splitlines()) == 100
 
 
-def test_rm(photos):
+def test_rm(photos: Shell) -> None:
     photos("put", "photos")
     assert "--yes" in photos("rm", "photos/", code=3).stderr
     assert len(photos.names()) == 3
@@ -236,7 +237,7 @@ def test_rm(photos):
     photos("rm", "photos/", "-y", code=2)
 
 
-def test_mv(kist):
+def test_mv(kist: Shell) -> None:
     kist.write("a.txt", "x")
     kist("put", "a.txt")
     kist("mv", "a.txt", "b.txt")
@@ -246,7 +247,7 @@ def test_mv(kist):
     kist("mv", "nothing", "x", code=2)
 
 
-def test_users_see_their_own(kist):
+def test_users_see_their_own(kist: Shell) -> None:
     kist.write("a.txt", "x")
     kist("--as", "ann", "put", "a.txt")
     kist("put", "a.txt", "--as", "bob")
@@ -258,7 +259,7 @@ def test_users_see_their_own(kist):
     kist("ls", "--as", "no one", code=2)
 
 
-def test_keys(kist):
+def test_keys(kist: Shell) -> None:
     done = kist("key", "create", "ann", "--label", "laptop", "--expires-in", "30d")
     key = done.stdout.splitlines()[-1]
     assert key.startswith("kist_")
@@ -275,7 +276,7 @@ def test_keys(kist):
     kist("key", "create", "no one", code=2)
 
 
-def test_ctrl_c_leaves_nothing_half_done(kist):
+def test_ctrl_c_leaves_nothing_half_done(kist: Shell) -> None:
     kist("key", "create", "me")
     command = [*KIST, "put", "-", "--name", "x"]
     with subprocess.Popen(
@@ -283,15 +284,17 @@ def test_ctrl_c_leaves_nothing_half_done(kist):
     ) as process:
         assert process.stdin is not None
         process.stdin.write(b"x" * 2_000_000)
-        process.stdin.flush()
+        process.stdin.flush()  # all of it is taken from the pipe, so the command is reading by now
         process.send_signal(2)
-        said = process.communicate(timeout=20)[1]
+        assert process.stderr is not None
+        said = process.stderr.read()  # it ends although the pipe stays open
+        process.wait(timeout=20)
     assert process.returncode == 130, said
     assert b"Traceback" not in said
     assert kist.names() == []
 
 
-def test_output_that_nobody_reads_to_its_end(kist):
+def test_output_that_nobody_reads_to_its_end(kist: Shell) -> None:
     kist.write("a.txt", "x")
     kist("put", "a.txt")
     line = " ".join([*KIST, "ls"]) + " | true"
@@ -300,7 +303,7 @@ def test_output_that_nobody_reads_to_its_end(kist):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
-def test_names_of_any_script_on_any_terminal(kist, encoding):
+def test_names_of_any_script_on_any_terminal(kist: Shell, encoding: str) -> None:
     name = "写真 é 👩.txt"
     kist.write(name, "x")
     kist("put", name)
@@ -327,7 +330,7 @@ def on_terminal(kist: Shell, columns: int, *args: str, **environment: str) -> st
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_a_terminal_gets_a_bar_that_fits_and_then_the_files(kist, columns):
+def test_a_terminal_gets_a_bar_that_fits_and_then_the_files(kist: Shell, columns: int) -> None:
     kist.write("a.bin", os.urandom(8_000_000))
     kist.write("b.txt", "x")
     shown = on_terminal(kist, columns, "put", "a.bin", "b.txt", "absent")
@@ -338,7 +341,7 @@ def test_a_terminal_gets_a_bar_that_fits_and_then_the_files(kist, columns):
     assert "\x1b[31mfailed" in shown
 
 
-def test_no_colours_where_none_are_wanted(kist):
+def test_no_colours_where_none_are_wanted(kist: Shell) -> None:
     kist.write("a.txt", "x")
     kist("put", "a.txt")
     shown = on_terminal(kist, 80, "get", "a.txt", "nothing", NO_COLOR="1")

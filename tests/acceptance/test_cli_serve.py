@@ -69,7 +69,7 @@ def key_in(text: str) -> str | None:
     return found and found[0]
 
 
-def test_the_first_start_makes_an_admin_key_and_shows_it_once(tmp_path):
+def test_the_first_start_makes_an_admin_key_and_shows_it_once(tmp_path: Path) -> None:
     file = tmp_path / "my home" / "admin-key"
     with served(tmp_path) as first:
         key = key_in(first.greeting)
@@ -84,7 +84,7 @@ def test_the_first_start_makes_an_admin_key_and_shows_it_once(tmp_path):
         assert str(file) in second.greeting
 
 
-def test_the_three_curl_lines_work_when_they_are_pasted(tmp_path):
+def test_the_three_curl_lines_work_when_they_are_pasted(tmp_path: Path) -> None:
     with served(tmp_path) as server:
         lines = [line for line in server.greeting.splitlines() if "curl -sS" in line]
         assert len(lines) == 3
@@ -100,14 +100,14 @@ def test_the_three_curl_lines_work_when_they_are_pasted(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_gracefully(tmp_path, number):
+def test_a_signal_stops_it_gracefully(tmp_path: Path, number: signal.Signals) -> None:
     with served(tmp_path) as server:
         server.process.send_signal(number)
         said = server.process.communicate(timeout=SECONDS)
         assert (server.process.returncode, said) == (0, ("", "stopped\n"))
 
 
-def test_the_home_can_be_used_while_it_serves(tmp_path):
+def test_the_home_can_be_used_while_it_serves(tmp_path: Path) -> None:
     with served(tmp_path):
         for _ in range(2):
             done = subprocess.run(
@@ -126,13 +126,13 @@ def refused(folder: Path, *args: str, **more: str) -> str:
     return done.stderr
 
 
-def test_a_port_that_is_taken(tmp_path):
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         assert port in refused(tmp_path, "serve", "--port", port)
 
 
-def test_settings_that_cannot_work(tmp_path):
+def test_settings_that_cannot_work(tmp_path: Path) -> None:
     assert "KIST_HOME" in refused(tmp_path, "serve", "--port", "0", KIST_HOEM="x")
     assert "gopher" in refused(tmp_path, "serve", "--port", "0", KIST_DIALECTS="gopher")
     (tmp_path / "file").touch()
@@ -144,7 +144,7 @@ def settings(**more: str) -> Settings:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "files.example.com"])
-def test_anonymous_callers_from_elsewhere_must_be_allowed(host):
+def test_anonymous_callers_from_elsewhere_must_be_allowed(host: str) -> None:
     with pytest.raises(Misconfigured, match="KIST_ANONYMOUS_PUBLIC=1"):
         refuse_anonymous_to_all(settings(KIST_ANONYMOUS="filedrop=guest"), host)
     refuse_anonymous_to_all(settings(KIST_ANONYMOUS="filedrop=guest", KIST_ANONYMOUS_PUBLIC="1"), host)
@@ -152,16 +152,16 @@ def test_anonymous_callers_from_elsewhere_must_be_allowed(host):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.3.2.1"])
-def test_anonymous_callers_from_here_are_no_surprise(host):
+def test_anonymous_callers_from_here_are_no_surprise(host: str) -> None:
     refuse_anonymous_to_all(settings(KIST_ANONYMOUS="filedrop=guest"), host)
 
 
-def test_the_greeting_shows_no_lines_that_would_not_work(tmp_path):
+def test_the_greeting_shows_no_lines_that_would_not_work(tmp_path: Path) -> None:
     without = read_settings({"KIST_HOME": str(tmp_path), "KIST_DIALECTS": "filedrop"}, tmp_path)
     assert "curl" not in "\n".join(greeting(without, "http://127.0.0.1:1", None))
 
 
-def test_the_worker_erases_and_stops_when_it_is_told(tmp_path):
+def test_the_worker_erases_and_stops_when_it_is_told(tmp_path: Path) -> None:
     home = environment(tmp_path)
     subprocess.run([*KIST, "migrate"], env=home, check=True, capture_output=True, timeout=SECONDS)
     with subprocess.Popen(
@@ -176,7 +176,7 @@ def test_the_worker_erases_and_stops_when_it_is_told(tmp_path):
     assert said.endswith("stopped\n")
 
 
-def test_migrate_says_what_it_did(tmp_path):
+def test_migrate_says_what_it_did(tmp_path: Path) -> None:
     run = [*KIST, "migrate"]
     first, second, third = (
         subprocess.run(
@@ -189,7 +189,7 @@ def test_migrate_says_what_it_did(tmp_path):
     assert json.loads(third) == {"applied": []}
 
 
-def test_doctor_from_the_command_line(tmp_path):
+def test_doctor_from_the_command_line(tmp_path: Path) -> None:
     def doctor(*args: str, code: int, **more: str) -> str:
         done = subprocess.run(
             [*KIST, "doctor", *args], env=environment(tmp_path, **more), capture_output=True, text=True, check=False,

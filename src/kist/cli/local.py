@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
 
 from kist.app import build
 from kist.cli.backend import Content, Source
+from kist.cli.threads import in_thread
 from kist.dialects.native.shapes import FileShape, KeyShape, MadeKey, shape_file, shape_key
 from kist.errors import Misconfigured, Stale
 from kist.model.actor import Actor, Role, check_actor_id
@@ -119,10 +120,11 @@ async def _body(source: Source) -> AsyncIterator[bytes]:
     """Read in threads: a slow disk or pipe must not hold up the other transfers."""
     blocks = source.blocks()
     try:
-        while block := await asyncio.to_thread(next, blocks, b""):
+        while block := await in_thread(lambda: next(blocks, b"")):
             yield block
     finally:
-        blocks.close()
+        with suppress(ValueError):  # a thread is still reading, and closes it when the process ends
+            blocks.close()
 
 
 async def _blocks(opened: Opened) -> AsyncIterator[bytes]:

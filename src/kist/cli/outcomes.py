@@ -87,9 +87,12 @@ async def work_through(
             outcomes[at] = outcome
             seen(outcome)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(WIDTH):
-            group.create_task(worker())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WIDTH):
+                group.create_task(worker())
+    except ExceptionGroup as faults:
+        raise faults.exceptions[0] from faults  # the first ended the others: it is what matters
     return [outcomes[at] for at in sorted(outcomes)]
 
 

@@ -1,13 +1,8 @@
-"""The backend on a running server: the native API over urllib3, which blocks, so each call has a thread of its own.
-
-The threads are daemons: Ctrl-C does not wait for a server that no longer answers.
-"""
+"""The backend on a running server: the native API over urllib3, which blocks, so each call has a thread of its own."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from types import NoneType
 from typing import Any, TypeVar
@@ -19,6 +14,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSL
 
 from kist.cli.answers import refusal
 from kist.cli.backend import BLOCK, Content, Source
+from kist.cli.threads import in_thread
 from kist.dialects.native.shapes import FilePage, FileShape, KeyList, KeyShape, MadeKey, Me, NewKey
 from kist.errors import Broken, Invalid, Unavailable
 
@@ -189,32 +185,6 @@ class RemoteKist:
         if isinstance(reason, NewConnectionError):
             return Unavailable(f"nothing answers at {self._server}: is the server running, is the address right?")
         return Unavailable(f"{self._server} did not answer: try again later")
-
-
-async def in_thread(work: Callable[[], T]) -> T:
-    """Run blocking ``work`` in a daemon thread of its own and return its result."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: Any, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
-    def target() -> None:
-        result, failure = None, None
-        try:
-            result = work()
-        except BaseException as error:
-            failure = error
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, result, failure)
-
-    threading.Thread(target=target, daemon=True, name="kist-call").start()
-    return await future
 
 
 def _broken_off(error: HTTPError) -> Unavailable:

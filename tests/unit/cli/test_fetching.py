@@ -5,26 +5,28 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
+from typing import cast
 
 import pytest
 
 from kist.cli import outcomes
-from kist.cli.backend import Content
+from kist.cli.backend import Backend, Content
 from kist.cli.exits import NeedsConfirmation
 from kist.cli.fetching import fetch
-from kist.cli.outcomes import State
+from kist.cli.outcomes import Outcome, State
 from kist.cli.targets import part_of
 from kist.dialects.native.shapes import FileShape
 from kist.errors import Corrupt, Unavailable
 
 DATA = bytes(range(256)) * 40
+DIGEST = sha256(DATA).hexdigest()
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def shape(data: bytes, digest: str | None = None, size: int | None = None) -> FileShape:
+def shape(data: bytes) -> FileShape:
     return FileShape(
-        "id", "a.bin", len(data) if size is None else size, "x/y", digest or sha256(data).hexdigest(), "me", "kist",
-        "ready", "private", {}, NOW, NOW, 1,
+        "id", "a.bin", len(data), "x/y", sha256(data).hexdigest(), "me", "kist", "ready", "private", {}, NOW, NOW, 1
     )  # fmt: skip
 
 
@@ -51,7 +53,7 @@ class Source:
 
 
 @pytest.fixture(autouse=True)
-def no_pauses(monkeypatch):
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     async def pause(seconds: float) -> None:
         pass
 
@@ -59,86 +61,99 @@ def no_pauses(monkeypatch):
 
 
 @pytest.fixture
-def target(tmp_path):
+def target(tmp_path: Path) -> Path:
     return tmp_path / "deep" / "a.bin"
 
 
-def got(source, target, data=DATA, *, overwrite=False, digest=None, size=None):
-    return fetch(source, shape(data, digest, size), target, lambda count: None, overwrite=overwrite)
+async def got(source: Source, target: Path, data: bytes = DATA, *, overwrite: bool = False) -> Outcome:
+    kist = cast("Backend", source)
+    return await fetch(kist, shape(data), target, lambda count: None, overwrite=overwrite)
+
+
+def read(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 @pytest.mark.parametrize("data", [b"", b"x", DATA])
-async def test_all_of_it_arrives_and_nothing_else(target, data):
+async def test_all_of_it_arrives_and_nothing_else(target: Path, data: bytes) -> None:
     outcome = await got(Source(data), target, data)
     assert outcome.state is State.DONE
-    assert [path.name for path in target.parent.iterdir()] == ["a.bin"]
-    assert target.read_bytes() == data
+    assert names(target.parent) == ["a.bin"]
+    assert read(target) == data
 
 
-async def test_what_broke_off_goes_on_where_it_stopped(target):
+async def test_what_broke_off_goes_on_where_it_stopped(target: Path) -> None:
     source = Source(DATA, breaks=3000)
     await got(source, target)
     assert source.asked == [0, 3000]
-    assert target.read_bytes() == DATA
+    assert read(target) == DATA
 
 
-async def test_what_an_earlier_run_left_is_not_fetched_again(target):
+async def test_what_an_earlier_run_left_is_not_fetched_again(target: Path) -> None:
     target.parent.mkdir()
-    part_of(target, shape(DATA).sha256[:16]).write_bytes(DATA[:5000])
+    write(part_of(target, DIGEST[:16]), DATA[:5000])
     source = Source(DATA)
     await got(source, target)
     assert source.asked == [5000]
-    assert target.read_bytes() == DATA
+    assert read(target) == DATA
 
 
-async def test_a_server_that_begins_at_the_start_all_the_same(target):
+async def test_a_server_that_begins_at_the_start_all_the_same(target: Path) -> None:
     target.parent.mkdir()
-    part_of(target, shape(DATA).sha256[:16]).write_bytes(DATA[:5500])
+    write(part_of(target, DIGEST[:16]), DATA[:5500])
     await got(Source(DATA, always=0), target)
-    assert target.read_bytes() == DATA
+    assert read(target) == DATA
 
 
-async def test_leftovers_that_are_wrong_are_thrown_away(target):
+async def test_leftovers_that_are_wrong_are_thrown_away(target: Path) -> None:
     target.parent.mkdir()
-    part = part_of(target, shape(DATA).sha256[:16])
-    part.write_bytes(b"?" * 5000)
+    part = part_of(target, DIGEST[:16])
+    write(part, b"?" * 5000)
     with pytest.raises(Corrupt):
         await got(Source(DATA), target)
     assert not part.exists()
     await got(Source(DATA), target)
-    assert target.read_bytes() == DATA
+    assert read(target) == DATA
 
 
 @pytest.mark.parametrize("lie", [DATA[:-1], DATA + b"more", b"?" + DATA[1:]])
-async def test_bytes_that_are_not_the_files_are_never_kept(target, lie):
+async def test_bytes_that_are_not_the_files_are_never_kept(target: Path, lie: bytes) -> None:
     with pytest.raises(Corrupt):
         await got(Source(lie), target)
-    assert list(target.parent.iterdir()) == []
+    assert names(target.parent) == []
 
 
-async def test_what_is_here_already_is_left_alone(target):
+async def test_what_is_here_already_is_left_alone(target: Path) -> None:
     target.parent.mkdir()
-    target.write_bytes(DATA)
+    write(target, DATA)
     source = Source(DATA)
     assert (await got(source, target)).state is State.THERE
     assert source.asked == []
 
 
-async def test_other_content_needs_a_yes(target):
+async def test_other_content_needs_a_yes(target: Path) -> None:
     target.parent.mkdir()
-    target.write_bytes(b"mine")
+    write(target, b"mine")
     with pytest.raises(NeedsConfirmation):
         await got(Source(DATA), target)
-    assert target.read_bytes() == b"mine"
+    assert read(target) == b"mine"
     await got(Source(DATA), target, overwrite=True)
-    assert target.read_bytes() == DATA
+    assert read(target) == DATA
 
 
-async def test_a_planted_link_beside_the_target_is_not_written_through(target, tmp_path):
+async def test_a_planted_link_beside_the_target_is_not_written_through(target: Path, tmp_path: Path) -> None:
     target.parent.mkdir()
     victim = tmp_path / "victim"
-    victim.write_bytes(b"precious")
-    part_of(target, shape(DATA).sha256[:16]).symlink_to(victim)
+    write(victim, b"precious")
+    part_of(target, DIGEST[:16]).symlink_to(victim)
     with pytest.raises(OSError, match="symbolic"):
         await got(Source(DATA), target)
-    assert victim.read_bytes() == b"precious"
+    assert read(victim) == b"precious"

@@ -27,14 +27,14 @@ def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch, *args: str) -
     return CliRunner().invoke(program, [*args, "anything"])
 
 
-def test_help_names_every_command():
+def test_help_names_every_command() -> None:
     result = CliRunner().invoke(program, ["--help"])
     assert result.exit_code == 0
     assert all(f"\n  {name} " in result.stdout for name in COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_explains_itself_in_the_same_words(name):
+def test_every_command_explains_itself_in_the_same_words(name: str) -> None:
     result = CliRunner().invoke(program, [name, "--help"])
     assert result.exit_code == 0, result.output
     loaded = program.get_command(click.Context(program), name)
@@ -43,7 +43,7 @@ def test_every_command_explains_itself_in_the_same_words(name):
     assert loaded.get_short_help_str(100) == COMMANDS[name]
 
 
-def test_help_loads_nothing_heavy():
+def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys; from kist.cli import main; sys.argv = ['kist', '--help']\n"
         "try: main()\nexcept SystemExit: pass\nprint('LOADED', *sys.modules)"
@@ -59,7 +59,7 @@ def test_help_loads_nothing_heavy():
     }
 
 
-def test_help_takes_less_than_150_milliseconds():
+def test_help_takes_less_than_150_milliseconds() -> None:
     """Of processor time, which is all it takes: it waits for nothing, and other tests may run beside it."""
     times = []
     for _ in range(5):
@@ -71,7 +71,7 @@ def test_help_takes_less_than_150_milliseconds():
     assert min(times) < 0.150
 
 
-def test_version():
+def test_version() -> None:
     result = CliRunner().invoke(program, ["--version"])
     assert (result.exit_code, result.stdout.split()[0]) == (0, "kist")
 
@@ -91,7 +91,7 @@ def test_version():
         (RuntimeError("a fault"), 70),
     ],
 )
-def test_exit_codes(error, code, monkeypatch):
+def test_exit_codes(error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     result = raising(error, monkeypatch)
     assert result.exit_code == code
     assert "Traceback" not in result.output
@@ -99,17 +99,17 @@ def test_exit_codes(error, code, monkeypatch):
     assert result.stdout == ""
 
 
-def test_debug_shows_where_an_error_comes_from(monkeypatch):
+def test_debug_shows_where_an_error_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
     result = raising(RuntimeError("a fault"), monkeypatch, "--debug")
     assert isinstance(result.exception, RuntimeError)
 
 
-def test_what_is_unknown_is_refused():
+def test_what_is_unknown_is_refused() -> None:
     assert CliRunner().invoke(program, ["sing"]).exit_code == 2
     assert CliRunner().invoke(program, ["ls", "--sing"]).exit_code == 2
 
 
-def test_errors_cannot_steer_the_terminal(monkeypatch):
+def test_errors_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     result = raising(errors.Invalid("bad name \x1b[2J\u202e"), monkeypatch)
     assert "\x1b" not in result.stderr
     assert "\\x1b[2J\\u202e" in result.stderr

@@ -71,7 +71,7 @@ async def read_file(url: str) -> errors.KistError:
         (500, "of_a_later_release", errors.Broken),
     ],
 )
-async def test_a_refusal_is_the_error_that_the_server_meant(status, code, kind):
+async def test_a_refusal_is_the_error_that_was_meant(status: int, code: str, kind: type[errors.KistError]) -> None:
     problem = json.dumps({"code": code, "detail": "because", "status": status}).encode()
     with answering(status, problem, retry_after="7") as url:
         error = await read_file(url)
@@ -81,38 +81,38 @@ async def test_a_refusal_is_the_error_that_the_server_meant(status, code, kind):
 
 
 @pytest.mark.parametrize("status", [401, 404, 500, 502])
-async def test_a_proxy_in_between_that_says_no(status):
+async def test_a_proxy_in_between_that_says_no(status: int) -> None:
     with answering(status, b"<html>\xff nginx") as url:
         error = await read_file(url)
     assert str(status) in error.message
 
 
-async def test_a_redirect_is_not_followed_with_the_key():
+async def test_a_redirect_is_not_followed_with_the_key() -> None:
     with answering(302, b"", location="https://elsewhere.example/") as url:
         assert "elsewhere.example" in (await read_file(url)).message
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b"", b'{"id": 5}', b"\xff"])
-async def test_what_is_no_kist(body):
+async def test_what_is_no_kist(body: bytes) -> None:
     with answering(200, body) as url:
         error = await read_file(url)
     assert isinstance(error, errors.Broken)
     assert "no Kist" in error.message
 
 
-async def test_nobody_is_there(free_port):
+async def test_nobody_is_there(free_port: int) -> None:
     error = await read_file(f"http://127.0.0.1:{free_port}")
     assert type(error) is errors.Unavailable
     assert str(free_port) in error.message
 
 
 @pytest.mark.parametrize("server", ["files.example.com", "ftp://x", "http://", "http://user:pw@x", "http://x?y"])
-def test_an_address_that_is_none(server):
+def test_an_address_that_is_none(server: str) -> None:
     with pytest.raises(errors.Invalid):
         RemoteKist(server, key=None, act_as=None)
 
 
-async def test_content_that_breaks_off_is_no_end():
+async def test_content_that_breaks_off_is_no_end() -> None:
     with answering(200, b"half", length=10) as url:
         kist = RemoteKist(url, key=None, act_as=None)
         content = await kist.open(msgspec.convert(FILE, FileShape))
@@ -121,7 +121,7 @@ async def test_content_that_breaks_off_is_no_end():
         await kist.close()
 
 
-async def test_another_range_than_was_asked_for():
+async def test_another_range_than_was_asked_for() -> None:
     with answering(206, b"bytes", content_range="bytes 0-4/10") as url:
         kist = RemoteKist(url, key=None, act_as=None)
         with pytest.raises(errors.Broken):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,23 +15,23 @@ LIES = ["../x", "a/../../x", "/etc/passwd", "a//b", "a/./b", "", ".", "..", "a\\
 
 
 @pytest.mark.parametrize("name", LIES)
-def test_a_name_that_lies_is_refused(tmp_path, name):
+def test_a_name_that_lies_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadName):
         target_in(tmp_path, name)
 
 
-def test_a_folder_keeps_its_shape(tmp_path):
+def test_a_folder_keeps_its_shape(tmp_path: Path) -> None:
     assert target_in(tmp_path, "photos/a/b.jpg") == tmp_path / "photos" / "a" / "b.jpg"
 
 
-def test_a_planted_link_is_not_followed(tmp_path):
+def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "photos").symlink_to("/etc")
     with pytest.raises(Refused):
         target_in(tmp_path, "photos/passwd")
 
 
 @given(st.text(st.sampled_from("./\\ab\x00\u202e~")))
-def test_whatever_the_name_the_target_is_inside(tmp_path_factory, name):
+def test_whatever_the_name_the_target_is_inside(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     folder = tmp_path_factory.getbasetemp()
     try:
         target = target_in(folder, name)
@@ -38,7 +40,7 @@ def test_whatever_the_name_the_target_is_inside(tmp_path_factory, name):
     assert folder in target.resolve().parents
 
 
-def test_temporary_names_fit_beside_long_ones(tmp_path):
+def test_temporary_names_fit_beside_long_ones(tmp_path: Path) -> None:
     target = tmp_path / ("ü" * 127)
     part = part_of(target, "0123456789abcdef")
     assert part.parent == tmp_path
