@@ -142,7 +142,18 @@ def test_a_form_leaves_nothing_open() -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"secret": None}, {"key": None}, {"key": ""}, {"signing_key": "K"}, {"signing_secret": "s"}, {"endpoint": "x"}],
+    [
+        {"secret": None},
+        {"key": None},
+        {"key": ""},
+        {"signing_key": "K"},
+        {"signing_secret": "s"},
+        {"endpoint": "x"},
+        {"style": "paht"},
+        {"region": ""},
+        {"region": "a b"},
+        {"public_endpoint": "x"},
+    ],
 )
 def test_settings_that_cannot_work(changed: dict[str, Any]) -> None:
     with pytest.raises(Misconfigured):

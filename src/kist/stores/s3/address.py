@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import NamedTuple, get_args
 from urllib.parse import quote, urlsplit
 
 from kist.errors import Misconfigured
 from kist.stores.s3.settings import Style
 
+_REGION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -32,6 +34,10 @@ class Addresses:
         self._scheme = scheme
         self._host = host
         self._path = path
+        if style not in get_args(Style):
+            raise Misconfigured(f"style={style} means nothing for an S3 store: it is one of auto, path, host")
+        if not _REGION.fullmatch(region):
+            raise Misconfigured("the S3 region is a short name such as eu-central-1")
         if style == "host" and _is_number(host):
             raise Misconfigured("style=host puts the bucket before the host's name, so the S3 endpoint needs a name")
         self._in_host = style == "host" or (style == "auto" and _is_amazon(host))
