@@ -89,7 +89,8 @@ def test_no_page_shows_a_command_or_an_option_that_is_not_there() -> None:
     known = {name: {option for each in command.params for option in each.opts} for name, command in tree()}
     shared = {"--server", "--as", "--json", "--debug", "--version", "--help", "-h"}
     wrong = []
-    for page, line in [*commands(), *((page, text) for page in pages() for text in page.code())]:
+    mentioned = ((page, text) for page in pages() for text in page.code())
+    for page, line in [*commands(), *mentioned]:
         for call in re.findall(r"(?:^|[\s/(])kist ([a-z][^|&;)>]*)", line):
             words = call.split()
             name = next((" ".join(("kist", *words[:n])) for n in (2, 1) if " ".join(("kist", *words[:n])) in known), "")

@@ -1,0 +1,52 @@
+"""The parts that the how-to guides show are ones that work."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import sys
+import types
+from pathlib import Path
+
+import pytest
+from tests.acceptance.served import memory_settings, serving
+from tests.docs.pages import DOCS, Page
+
+from kist.settings import read_settings
+
+
+def python(name: str) -> list[str]:
+    return Page(DOCS / "how-to" / name).blocks("python")
+
+
+def test_the_dialect_that_is_shown_can_be_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (source,) = python("add-a-dialect.md")
+    module = types.ModuleType("kist.dialects.shout")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(source, "add-a-dialect.md", "exec"), module.__dict__)
+    with serving(memory_settings(tmp_path, KIST_DIALECTS="native,shout")) as site:
+        site.ann.put("quiet.txt", b"hello")
+        assert site.ann.call("GET", "/shout").json == {"names": ["QUIET.TXT"]}
+        assert site.bob.call("GET", "/shout").json == {"names": []}
+        refused = site.nobody.call("GET", "/shout")
+        assert (refused.status, list(refused.json)) == (401, ["no"])
+        assert refused.headers["www-authenticate"] == 'Bearer realm="kist"'
+
+
+def test_what_the_store_that_is_shown_imports_is_there() -> None:
+    page = Page(DOCS / "how-to" / "add-a-store.md").text
+    lines = [line.strip() for line in page.splitlines() if line.strip().startswith("from kist.")]
+    named = [node for line in lines for node in ast.parse(line).body if isinstance(node, ast.ImportFrom)]
+    assert len(named) >= 4
+    for node in named:
+        if node.module != "kist.stores.shelf":
+            module = importlib.import_module(node.module or "")
+            assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
+
+
+@pytest.mark.parametrize("name", ["s3.md", "file-drop.md", "identity.md"])
+def test_the_settings_that_are_shown_are_understood(name: str, tmp_path: Path) -> None:
+    lines = "\n".join(Page(DOCS / "how-to" / name).blocks("sh")).splitlines()
+    shown = dict(line.split("=", 1) for line in lines if line.startswith("KIST_"))
+    assert shown
+    read_settings({name: value.strip("'") for name, value in shown.items()}, tmp_path)
