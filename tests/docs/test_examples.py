@@ -6,11 +6,14 @@ import ast
 import importlib
 import sys
 import types
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.acceptance.served import memory_settings, serving
 from tests.docs.pages import DOCS, Page
+from tests.docs.transcripts import INTERRUPT, Reader, Step
 
 from kist.settings import read_settings
 
@@ -50,3 +53,33 @@ def test_the_settings_that_are_shown_are_understood(name: str, tmp_path: Path) -
     shown = dict(line.split("=", 1) for line in lines if line.startswith("KIST_"))
     assert shown
     read_settings({name: value.strip("'") for name, value in shown.items()}, tmp_path)
+
+
+@pytest.fixture
+def reader(tools: None, tmp_path: Path) -> Iterator[Reader]:
+    """Somebody with a server that runs and a key."""
+    with closing(Reader(tmp_path / "kist")) as found:
+        found.follow(Step("make run"))
+        found.follow(Step("export KEY=$(cat kist-data/admin-key)"))
+        yield found
+
+
+@pytest.mark.parametrize("name", ["file-drop.md", "identity.md"])
+def test_the_calls_that_are_shown_succeed(name: str, reader: Reader) -> None:
+    reader.follow(Step("echo not really > photo.png"))
+    calls = [line for block in Page(DOCS / "how-to" / name).blocks("sh") for line in block.splitlines()]
+    calls = [line for line in calls if line.startswith("curl ")]
+    assert len(calls) >= 2
+    for call in calls:
+        reader.follow(Step(call.replace("curl ", "curl -fsS ", 1)))
+
+
+def test_what_was_saved_as_the_page_says_can_be_restored(reader: Reader) -> None:
+    (save,) = Page(DOCS / "how-to" / "backup-and-operations.md").blocks("sh")
+    reader.follow(Step("seq 1000000 | .venv/bin/kist put - --name numbers"))
+    reader.follow(Step(save))
+    reader.follow(Step(INTERRUPT))
+    reader.follow(Step("mv kist-data lost && mv backup kist-data"))
+    assert reader.follow(Step(".venv/bin/kist get numbers -o - | tail -1")) == ["1000000"]
+    findings = reader.follow(Step(".venv/bin/kist doctor"))
+    assert findings[-1] == "All is well.", findings
