@@ -28,11 +28,14 @@ async def run_schedule(kist: Kist, clock: Clock, chores: tuple[Chore, ...] = CHO
 
 
 async def run_chore(kist: Kist, chore: Chore) -> int:
-    """Run one chore once. Its failure is logged and returned as nothing done: the next round tries again."""
+    """Run one chore once. Its failure, foreseen or not, is logged and counts as nothing done: it is tried again."""
     try:
         done = await chore.run(kist)
     except KistError as error:
         log.warning("chore %s: %s (%s)", chore.name, error.message, error.code)
+        return 0
+    except Exception:
+        log.exception("chore %s failed", chore.name)
         return 0
     if done:
         log.info("chore %s: %d done", chore.name, done)

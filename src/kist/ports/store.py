@@ -109,7 +109,8 @@ class TakesParts(Protocol):
         """Join ``parts`` (by number, at least one) into the object and return what the store then says of it.
 
         The answer of the joining request is not believed: the object is looked at. Repeating it after success gives
-        the same result. ``UploadMissing`` if it was dropped, ``Incomplete`` if a part is not there.
+        the same result. ``UploadMissing`` if it was dropped, ``Incomplete`` if a part is not there. Some servers
+        (Ceph 16) join all parts that have arrived or none: ``Incomplete`` there for fewer, and nothing is lost.
         """
 
     async def drop_parts(self, place: Place, parts_id: str) -> None:

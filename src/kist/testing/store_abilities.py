@@ -6,7 +6,7 @@ Give the same fixtures as for ``StoreContract``. Stores with buckets are asked t
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Protocol
@@ -276,15 +276,20 @@ class CorsContract:
         )
         second = CorsRule(origins=("https://c.example",), methods=("POST",), max_age=60)
         await store.set_cors(bucket, [first, second])
-        assert await store.cors(bucket) == (first, second)
+        assert _meaning(await store.cors(bucket)) == _meaning((first, second))
         await store.set_cors(bucket, [second])
-        assert await store.cors(bucket) == (second,)
+        assert _meaning(await store.cors(bucket)) == _meaning((second,))
         await store.set_cors(bucket, [])
         assert await store.cors(bucket) == ()
 
     async def test_absent_bucket(self, store: SetsCors) -> None:
         with pytest.raises(BucketMissing):
             await store.cors(absent_bucket())
+
+
+def _meaning(rules: Sequence[CorsRule]) -> list[tuple[object, ...]]:
+    """What rules allow: the order of rules counts, that of origins, methods and headers does not."""
+    return [(set(rule.origins), set(rule.methods), set(rule.headers), set(rule.expose), rule.max_age) for rule in rules]
 
 
 class SigningContract:
