@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -55,6 +56,8 @@ class Settings:
     jwt_audience: str | None = None
     jwt_keys: Path | None = None
     dialects: tuple[str, ...] = ("native", "filedrop")
+    origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
 
     @property
     def bucket(self) -> str:
@@ -116,6 +119,22 @@ def _parse_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _parse_origins(text: str) -> tuple[str, ...]:
+    origins = _parse_names(text)
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
+            raise ValueError(f"{origin} is no origin: write scheme and host alone, like https://app.example.com")
+    return origins
+
+
+def _parse_addresses(text: str) -> tuple[str, ...]:
+    addresses = _parse_names(text)
+    for address in addresses:
+        ip_network(address)
+    return addresses
+
+
 def _parse_names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
@@ -160,6 +179,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("KIST_JWT_AUDIENCE", "none", "for this audience (claim aud)"),
     Setting("KIST_JWT_KEYS", "none", "file with the issuer's JWK set", Path),
     Setting("KIST_DIALECTS", "native,filedrop", "which contracts are served", _parse_names),
+    Setting("KIST_ORIGINS", "none", "exact origins whose pages may call, like https://app.example.com", _parse_origins),
+    Setting(
+        "KIST_TRUSTED_PROXIES",
+        "none",
+        "addresses of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed",
+        _parse_addresses,
+    ),
 )
 
 _BUCKET_NAMES = ("AWS_BUCKET_NAME", "AWS_STORAGE_BUCKET_NAME", "S3_BUCKET_NAME")

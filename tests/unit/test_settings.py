@@ -50,6 +50,9 @@ def test_an_unknown_setting_is_refused_with_the_nearest_right_one(tmp_path: Path
         ("KIST_PUBLIC_URL", "files.example"),
         ("KIST_JWT_ISSUER", "https://issuer"),
         ("KIST_S3_KEY", "alone"),
+        ("KIST_ORIGINS", "https://app.example/path"),
+        ("KIST_ORIGINS", "*"),
+        ("KIST_TRUSTED_PROXIES", "proxy.example"),
         ("KIST_S3_SIGNING_SECRET", "alone"),
     ],
 )
@@ -79,6 +82,14 @@ def test_the_older_names_are_taken_and_switch_the_store_only_with_a_bucket(tmp_p
     assert settings.store == "s3://photos?region=eu-west-1&endpoint=http%3A%2F%2F127.0.0.1%3A9000"
     assert settings.bucket == "photos"
     assert read(tmp_path, S3_BUCKET_NAME="b2b", MINIO_PORT="9000").store.endswith("127.0.0.1%3A9000")
+
+
+def test_lists_are_read(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path, KIST_ORIGINS="https://a.example, http://localhost:3000", KIST_TRUSTED_PROXIES="10.0.0.0/8"
+    )
+    assert settings.origins == ("https://a.example", "http://localhost:3000")
+    assert settings.trusted_proxies == ("10.0.0.0/8",)
 
 
 def test_the_newer_name_wins_over_the_older(tmp_path: Path) -> None:

@@ -54,7 +54,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     try:
         url = settings.public_url or _reachable(listener)
         key = await first_admin_key(kist, settings.home)
-        app = build_asgi(kist, dialects(settings), options=HostOptions(base_url=url))
+        options = HostOptions(base_url=url, origins=settings.origins, trusted_proxies=settings.trusted_proxies)
+        app = build_asgi(kist, dialects(settings), options=options)
         chores = asyncio.create_task(run_schedule(kist, SystemClock()))
         chores.add_done_callback(_tell_end)
         try:
@@ -107,11 +108,11 @@ def greeting(settings: Settings, url: str, key: str | None) -> list[str]:
 
 
 def _trials(url: str, file: str) -> list[str]:
-    """Three lines that work when they are pasted, in any order after the first."""
+    """Three lines that work when they are pasted in their order into one shell."""
     curl = f'curl -sS -u ":$(cat {shlex.quote(file)})"'
-    newest = f"$({curl} '{url}/v1/files?limit=1' | grep -oEm1 '[0-9a-f-]{{36}}' | head -1)"
+    upload = f"echo Hello | {curl} -F 'file=@-;filename=hello.txt' {url}/v1/files"
     return [
-        f"echo Hello | {curl} -F 'file=@-;filename=hello.txt' {url}/v1/files",
+        f"ID=$({upload} | tee /dev/stderr | cut -d'\"' -f4)",
         f"{curl} {url}/v1/files",
-        f"{curl} {url}/v1/files/{newest}/content",
+        f"{curl} {url}/v1/files/$ID/content",
     ]

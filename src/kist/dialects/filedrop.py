@@ -9,7 +9,17 @@ from datetime import datetime
 import msgspec
 
 from kist.dialects.doors import FORM, form_intent, form_taken, raw_intent
-from kist.errors import BadChecksum, BadName, BadRange, FileMissing, Invalid, KistError, TooLarge, WrongType
+from kist.errors import (
+    BadChecksum,
+    BadName,
+    BadRange,
+    FileMissing,
+    Invalid,
+    KistError,
+    TooLarge,
+    WrongMethod,
+    WrongType,
+)
 from kist.model.file import File
 from kist.model.query import MAX_PAGE, FileQuery
 from kist.service.kist import Kist
@@ -144,7 +154,7 @@ async def listing(call: Call, kist: Kist) -> Reply:
 
 def show_error(error: KistError, call: Call) -> Reply:
     """Errors of this contract; bad input is 400 here, whatever is wrong with it."""
-    plain_input = isinstance(error, Invalid) and not isinstance(error, TooLarge | WrongType | BadRange)
+    plain_input = isinstance(error, Invalid) and not isinstance(error, TooLarge | WrongType | BadRange | WrongMethod)
     status = 400 if plain_input else status_of(error)
     return Reply.json(Failure(error.message), status=status, headers=retry_after(error))
 

@@ -42,9 +42,9 @@ class ObjectStore(Protocol):
     async def open(self, place: Place, span: Span | None = None, only_if: Condition | None = None) -> Opened:
         """Open an object, or the ``span`` of it. The caller closes what is returned, in any case.
 
-        ``ObjectMissing`` when absent, also for an absent bucket, ``BadRange`` when the span reaches beyond the end, ``Stale`` when ``only_if``
-        does not hold. The body yields non-empty blocks and raises ``Corrupt`` or ``StoreUnavailable`` rather than
-        end early.
+        ``ObjectMissing`` when absent, also for an absent bucket, ``BadRange`` when the span reaches beyond the end,
+        ``Stale`` when ``only_if`` does not hold. The body yields non-empty blocks and raises ``Corrupt`` or
+        ``StoreUnavailable`` rather than end early.
         """
 
     async def head(self, place: Place) -> Stored:
@@ -59,7 +59,8 @@ class ObjectStore(Protocol):
     async def clear(self, place: Place) -> None:
         """Remove what cut-off puts left behind for ``place``: temporary files, open multipart uploads.
 
-        The object itself stays; an absent bucket is fine. A put to the same place that is under way may fail, so call it for ended uploads.
+        The object itself stays; an absent bucket is fine. A put to the same place that is under way may fail, so call
+        it for ended uploads.
         """
 
     def list(self, bucket: str, prefix: str = "", after: str = "") -> AsyncIterator[Listed]:
