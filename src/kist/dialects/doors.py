@@ -13,7 +13,6 @@ from kist.wire.call import Call
 from kist.wire.declared import declared_sha256
 from kist.wire.parts import Part, form_parts
 
-FORM = "multipart/form-data"
 FILE_PART = "file"
 
 Begin = Callable[[Part], AbstractAsyncContextManager[Incoming]]
@@ -25,6 +24,12 @@ class Form:
     def __init__(self) -> None:
         self.incoming: Incoming | None = None
         self.fields: dict[str, str] = {}
+
+    def file(self) -> Incoming:
+        """The file part, for forms that must have one: ``Invalid`` when there was none."""
+        if self.incoming is None:
+            raise Invalid(f"the form has no file: send it as a part named {FILE_PART}")
+        return self.incoming
 
 
 @asynccontextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
 import msgspec
 
-from kist.dialects.doors import FORM, form_intent, form_taken, raw_intent
+from kist.dialects.doors import form_intent, form_taken, raw_intent
 from kist.errors import (
     BadChecksum,
     BadName,
@@ -24,17 +24,15 @@ from kist.model.file import File
 from kist.model.query import MAX_PAGE, FileQuery
 from kist.service.kist import Kist
 from kist.service.uploads import Incoming
-from kist.wire.call import Call, Query
+from kist.wire.call import Call
 from kist.wire.declared import declared_name
-from kist.wire.decoding import decode_body
+from kist.wire.decoding import FORM_URLENCODED, decode_body, read_urlencoded
 from kist.wire.download import plan_download
-from kist.wire.parts import Part
-from kist.wire.reply import Reply
+from kist.wire.parts import FORM_DATA, Part
+from kist.wire.reply import JSON, Reply
 from kist.wire.routes import BodyKind, Dialect, Route
 from kist.wire.statuses import retry_after, status_of
 
-URLENCODED = "application/x-www-form-urlencoded"
-JSON = "application/json"
 NAME_FIELDS = ("file_name", "new_file_name", "filename")
 MAX_SMALL_BODY = 64 * 1024
 
@@ -81,7 +79,7 @@ class NewName(msgspec.Struct, frozen=True):
 async def upload(call: Call, kist: Kist) -> Reply:
     """Take a new file: a form with a part ``file``, or a raw body named by ``?file_name=`` or Content-Disposition."""
     given = call.query.get("file_name")
-    if call.content_type != FORM:
+    if call.content_type != FORM_DATA:
         name = given or declared_name(call)
         if not name:
             raise BadName("no file: send a form with a part named file, or a raw body with ?file_name=")
@@ -92,9 +90,7 @@ async def upload(call: Call, kist: Kist) -> Reply:
         return kist.uploads.receiving(call.actor, form_intent(part))
 
     async with form_taken(call, begin) as form:
-        if form.incoming is None:
-            raise Invalid("no file: the form has no part named file")
-        return _uploaded(await form.incoming.complete(name=given or _name_in(form.fields)))
+        return _uploaded(await form.file().complete(name=given or _name_in(form.fields.get)))
 
 
 async def read(call: Call, kist: Kist) -> Reply:
@@ -108,20 +104,13 @@ async def read(call: Call, kist: Kist) -> Reply:
 
 async def update(call: Call, kist: Kist) -> Reply:
     """Give a file new content, a new name, or both; content alone leaves the name as it is."""
-    if call.content_type == FORM:
+    if call.content_type == FORM_DATA:
         return await _update_by_form(call, kist)
-    if call.content_type in (JSON, URLENCODED):
-        name = await _sent_name(call)
-        if name is None:
-            raise Invalid("nothing to change: send new content, or a new name as file_name")
-        await kist.files.change(call.actor, call.params["id"], name=name)
-        return Reply.json(Message("File renamed"))
-    given = _name_in({field: value for field in NAME_FIELDS if (value := call.query.get(field)) is not None})
+    if call.content_type in (JSON, FORM_URLENCODED):
+        return await _rename(call, kist, await _sent_name(call))
+    given = _name_in(call.query.get)
     if call.body.length == 0 and not call.content_type:
-        if given is None:
-            raise Invalid("nothing to change: send new content, or a new name as file_name")
-        await kist.files.change(call.actor, call.params["id"], name=given)
-        return Reply.json(Message("File renamed"))
+        return await _rename(call, kist, given)
     async with kist.uploads.replacing(call.actor, call.params["id"], raw_intent(call, "")) as incoming:
         await incoming.accept(call.body)
         await incoming.complete(name=given)
@@ -164,12 +153,16 @@ async def _update_by_form(call: Call, kist: Kist) -> Reply:
         return kist.uploads.replacing(call.actor, call.params["id"], form_intent(part))
 
     async with form_taken(call, begin) as form:
-        name = _name_in(form.fields) or call.query.get("file_name")
+        name = _name_in(form.fields.get) or call.query.get("file_name")
         if form.incoming is not None:
             await form.incoming.complete(name=name)
             return Reply.json(Message("File updated"))
+    return await _rename(call, kist, name)
+
+
+async def _rename(call: Call, kist: Kist, name: str | None) -> Reply:
     if name is None:
-        raise Invalid("nothing to change: send a part named file, or a new name as file_name")
+        raise Invalid("nothing to change: send new content, or a new name as file_name")
     await kist.files.change(call.actor, call.params["id"], name=name)
     return Reply.json(Message("File renamed"))
 
@@ -178,12 +171,12 @@ async def _sent_name(call: Call) -> str | None:
     if call.content_type == JSON:
         sent = await decode_body(call, NewName, limit=MAX_SMALL_BODY)
         return sent.file_name or sent.new_file_name or sent.filename
-    fields = Query(await call.body.read(MAX_SMALL_BODY))
-    return _name_in({field: value for field in NAME_FIELDS if (value := fields.get(field)) is not None})
+    return _name_in((await read_urlencoded(call, limit=MAX_SMALL_BODY)).get)
 
 
-def _name_in(fields: dict[str, str]) -> str | None:
-    return next((fields[field] for field in NAME_FIELDS if fields.get(field)), None)
+def _name_in(value_of: Callable[[str], str | None]) -> str | None:
+    """The new name, under the first of its fields that has a value."""
+    return next((name for field in NAME_FIELDS if (name := value_of(field))), None)
 
 
 def _uploaded(file: File) -> Reply:

@@ -78,7 +78,7 @@ async def nothing() -> bytes:
 
 
 def body_of(*blocks: bytes) -> Body:
-    """A body that is already here: for hosts that hold it whole, and for tests."""
+    """A body that is already in memory."""
     waiting = iter(blocks)
 
     async def pull() -> bytes:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 
-from kist.dialects.doors import FORM, form_intent, form_taken, raw_intent
+from kist.dialects.doors import form_intent, form_taken, raw_intent
 from kist.dialects.native.paging import file_page, file_query
 from kist.dialects.native.repeats import repeat_of
 from kist.dialects.native.shapes import (
@@ -17,18 +16,19 @@ from kist.dialects.native.shapes import (
     ListQuery,
     shape_file,
 )
-from kist.errors import BadName, Incomplete, InProgress, Invalid, Stale, TooLarge
+from kist.errors import BadName, Incomplete, InProgress, Stale, TooLarge
 from kist.model.file import File
 from kist.model.media import UNKNOWN
 from kist.model.upload import Door, Intent, Repeat
 from kist.service.kist import Kist
 from kist.service.uploads import Incoming, Precondition
 from kist.wire.base64 import Base64File, read_base64
+from kist.wire.body import body_of
 from kist.wire.call import Call
 from kist.wire.conditions import names_strongly
 from kist.wire.decoding import decode_body, decode_query
 from kist.wire.download import plan_download
-from kist.wire.parts import Part
+from kist.wire.parts import FORM_DATA, Part
 from kist.wire.reply import Reply
 from kist.wire.routes import BodyKind, Route
 
@@ -37,7 +37,7 @@ async def create(call: Call, kist: Kist) -> Reply:
     """Take a new file, by a form or as a raw body."""
     query = decode_query(call.query, CreateQuery)
     repeat = repeat_of(call)
-    if call.content_type == FORM:
+    if call.content_type == FORM_DATA:
         return _created(await _create_by_form(call, kist, query, repeat))
     if query.name is None:
         raise BadName("a raw body needs a name: add ?name=, or send a form with a part named file")
@@ -46,28 +46,24 @@ async def create(call: Call, kist: Kist) -> Reply:
 
 
 async def _create_by_form(call: Call, kist: Kist, query: CreateQuery, repeat: Repeat | None) -> File:
-    if repeat is not None:
-        earlier = await kist.uploads.earlier(call.actor, repeat)
-        if earlier is not None:
-            return earlier
+    earlier = await kist.uploads.earlier(call.actor, repeat)
+    if earlier is not None:
+        return earlier
 
     def begin(part: Part) -> AbstractAsyncContextManager[Incoming]:
         intent = form_intent(part, bucket=query.bucket, repeat=repeat)
         return kist.uploads.receiving(call.actor, intent)
 
     async with form_taken(call, begin) as form:
-        if form.incoming is None:
-            raise Invalid("the form has no file: send it as a part named file")
-        return await form.incoming.complete(name=query.name)
+        return await form.file().complete(name=query.name)
 
 
 async def create_from_base64(call: Call, kist: Kist) -> Reply:
     """Take a small new file from a JSON document."""
     repeat = repeat_of(call)
-    if repeat is not None:
-        earlier = await kist.uploads.earlier(call.actor, repeat)
-        if earlier is not None:
-            return _created(earlier)
+    earlier = await kist.uploads.earlier(call.actor, repeat)
+    if earlier is not None:
+        return _created(earlier)
     sent, decoded = await read_base64(call, limit=kist.limits.max_base64_size)
     intent = Intent(
         name=sent.name,
@@ -77,12 +73,7 @@ async def create_from_base64(call: Call, kist: Kist) -> Reply:
         door=Door.BASE64,
         repeat=repeat,
     )
-    return _created(await kist.uploads.receive(call.actor, intent, one_block(decoded.content)))
-
-
-async def one_block(content: bytes) -> AsyncIterator[bytes]:
-    """A content that is in memory, as a body."""
-    yield content
+    return _created(await kist.uploads.receive(call.actor, intent, body_of(decoded.content)))
 
 
 async def page(call: Call, kist: Kist) -> Reply:
@@ -123,7 +114,7 @@ async def replace(call: Call, kist: Kist) -> Reply:
     """Replace the bytes of a file, by a form or a raw body."""
     file_id = call.params["id"]
     only_if = _precondition(call)
-    if call.content_type != FORM:
+    if call.content_type != FORM_DATA:
         intent = raw_intent(call, "")
         file = await kist.uploads.replace(call.actor, file_id, intent, call.body, only_if=only_if)
         return Reply.json(shape_file(file))
@@ -132,9 +123,7 @@ async def replace(call: Call, kist: Kist) -> Reply:
         return kist.uploads.replacing(call.actor, file_id, form_intent(part), only_if=only_if)
 
     async with form_taken(call, begin) as form:
-        if form.incoming is None:
-            raise Invalid("the form has no file: send it as a part named file")
-        return Reply.json(shape_file(await form.incoming.complete()))
+        return Reply.json(shape_file(await form.file().complete()))
 
 
 def _precondition(call: Call) -> Precondition | None:
