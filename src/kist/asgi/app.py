@@ -32,10 +32,20 @@ def build_asgi(
     paths that belong to none. ``app.state.kist`` is the Kist, ``app.state.options`` the options: the server reads them.
     """
     ground = Ground(kist, options or HostOptions())
-    app = Starlette(routes=[DialectRoutes(ground, dialects)], lifespan=lifespan)
+    app = _Application(routes=[DialectRoutes(ground, dialects)], lifespan=lifespan)
     app.state.kist = kist
     app.state.options = ground.options
     return app
+
+
+class _Application(Starlette):
+    """Goes straight to our routes where nobody has added middleware or routes: they answer all, errors included."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self.user_middleware or len(self.routes) > 1:
+            await super().__call__(scope, receive, send)
+        else:
+            await self.routes[0].handle(scope, receive, send)
 
 
 class DialectRoutes(BaseRoute):

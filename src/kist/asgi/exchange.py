@@ -70,6 +70,7 @@ class Exchange:
         "_connection",
         "_expects",
         "_head",
+        "_held",
         "_left",
         "_pending",
         "_told",
@@ -96,6 +97,7 @@ class Exchange:
         self._chunked = False
         self._left: int | None = None
         self._head = scope["method"] == "HEAD"
+        self._held = b""  # the head of the answer, to leave in one write with what follows at once
         self.scope = scope
         self.received = 0
         self.more = True  # the request body is not here wholly
@@ -247,7 +249,21 @@ class Exchange:
         self.keep_alive = keep
         self.started = True
         self._left = 0 if bodiless else self._left
-        self._connection.write(block + b"\r\n")
+        self._held = block + b"\r\n"
+        self._connection.loop.call_soon(self._release)
+
+    def _release(self) -> None:
+        """Write the head that was held back, where nothing followed it at once."""
+        held, self._held = self._held, b""
+        if held and not self.gone:
+            self._connection.write(held)
+
+    def _write(self, block: bytes) -> None:
+        """Write ``block``, behind the head that was held back; large blocks are not copied for that."""
+        if len(block) > _JOIN_BELOW:
+            self._release()
+        held, self._held = self._held, b""
+        self._connection.write(held + block if held else block)
 
     def _choose_framing(self, lines: list[bytes]) -> bool:
         """Chunks where the length is not known; HTTP/1.0 knows none, so there the end of the connection says it."""
@@ -265,21 +281,29 @@ class Exchange:
             pass
         elif self._chunked:
             if body:
-                self._connection.write(b"%x\r\n" % len(body))
-                self._connection.write(body)
-                self._connection.write(b"\r\n")
+                self._write_chunk(body)
         elif body:
             self._count_down(len(body))
-            self._connection.write(body)
+            self._write(body)
         if message.get("more_body", False):
             return
         if self._chunked:
-            self._connection.write(b"0\r\n\r\n")
+            self._write(b"0\r\n\r\n")
         elif self._left:
             raise RuntimeError(f"the answer is {self._left} bytes shorter than its Content-Length")
+        self._release()
         self.complete = True
         self._wake()
         self._connection.finished(self)
+
+    def _write_chunk(self, block: bytes) -> None:
+        size = b"%x\r\n" % len(block)
+        if len(block) <= _JOIN_BELOW:
+            self._write(b"%b%b\r\n" % (size, block))
+        else:
+            self._write(size)
+            self._connection.write(block)
+            self._connection.write(b"\r\n")
 
     def _count_down(self, size: int) -> None:
         if self._left is None:

@@ -13,7 +13,7 @@ from kist.stores.disk.facts import etag_of, is_object, stored
 from kist.stores.disk.failures import translated
 from kist.stores.disk.folders import NOT_THERE, existing, split
 
-BLOCK = 256 * 1024
+BLOCK = 1024 * 1024
 """Bytes per read."""
 
 # Not blocking: opening a pipe that somebody planted must not wait for its writer.
