@@ -8,6 +8,7 @@ RUN := .venv/installed-run
 DEV := .venv/installed-dev
 MINISTACK := .servers/ministack/installed
 CEPH := radosgw ceph-mon ceph-osd
+TOOLS := curl strace
 
 .DELETE_ON_ERROR:
 .PHONY: help run install dist dev servers test coverage lint bench lock clean
@@ -27,11 +28,11 @@ dist: $(RUN) ## build the wheel and the source archive into dist/
 dev: $(DEV) ## make .venv with everything for working on Kist
 
 test: $(DEV) $(MINISTACK) ## run all tests, with real S3 servers on loopback (ARGS='--long' adds the long loops)
-	@scripts/debian-packages.sh $(CEPH)
+	@scripts/debian-packages.sh $(CEPH) $(TOOLS)
 	.venv/bin/python -m pytest $(ARGS)
 
 coverage: $(DEV) $(MINISTACK) ## run all tests and report which branches they reach
-	@scripts/debian-packages.sh $(CEPH)
+	@scripts/debian-packages.sh $(CEPH) $(TOOLS)
 	.venv/bin/python -m coverage run -m pytest $(ARGS)
 	.venv/bin/python -m coverage report
 
