@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,18 +44,34 @@ log = logging.getLogger("kist")
 
 
 async def build(settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None) -> Kist:
-    """Open the store and the catalogue that ``settings`` name, bring both up to date, and join the parts.
+    """The Kist that ``settings`` describe. Close what is returned.
 
-    Makes the home folder (0700), the tables and the base bucket where they are absent. ``Misconfigured`` or
-    ``StoreRefused`` when the settings cannot work. A store that cannot be reached right now is no error: everything
-    but bytes works, and ``Kist.problems`` says so. Close what is returned.
+    ``Misconfigured`` or ``StoreRefused`` when the settings cannot work.
     """
-    clock, ids = clock or SystemClock(), ids or SystemIds()
+    recognise_token = token_reader(settings)
+    ports = await open_ports(settings, clock or SystemClock(), ids or SystemIds())
+    return join(ports, recognise_token=recognise_token, anonymous=settings.anonymous)
+
+
+async def open_ports(settings: Settings, clock: Clock, ids: Ids) -> Ports:
+    """Open the store and the catalogue that ``settings`` name, and bring both up to date.
+
+    Makes the home folder (0700), the tables and the base bucket where they are absent. A store that cannot be reached
+    right now is no error: everything but bytes works, and ``Kist.problems`` says so. On an error nothing stays open.
+    """
     make_home(settings.home)
     aside = threads()
-    store = open_store(settings, clock, ids, aside)
-    catalogue = await open_catalogue(settings, clock, ids, aside)
-    ports = Ports(
+    async with AsyncExitStack() as opened:
+        store = open_store(settings, clock, ids, aside)
+        opened.push_async_callback(store.close)
+        catalogue = await open_catalogue(settings, clock, ids, aside)
+        opened.push_async_callback(catalogue.close)
+        try:
+            await make_base_bucket(store, settings.bucket)
+        except Unavailable as error:
+            log.warning("the store cannot be reached yet: %s", error.message)
+        opened.pop_all()  # from here on the Kist closes them
+    return Ports(
         store=store,
         catalogue=catalogue,
         gate=OwnerGate(),
@@ -63,16 +82,14 @@ async def build(settings: Settings, *, clock: Clock | None = None, ids: Ids | No
         bucket=settings.bucket,
         verify_reads=urlsplit(settings.store).scheme not in LOCAL_STORES,
     )
-    try:
-        await make_base_bucket(store, settings.bucket)
-    except Unavailable as error:
-        log.warning("the store cannot be reached yet: %s", error.message)
-    except BaseException:
-        await store.close()
-        await catalogue.close()
-        raise
+
+
+def join(
+    ports: Ports, *, recognise_token: Recognises | None = None, anonymous: Mapping[str, str] | None = None
+) -> Kist:
+    """The service over ``ports``."""
     keys = Keys(ports)
-    entry = Entry(keys, clock, recognise_token=token_reader(settings), anonymous=settings.anonymous)
+    entry = Entry(keys, ports.clock, recognise_token=recognise_token, anonymous=anonymous)
     return Kist(ports, keys, entry)
 
 
@@ -93,44 +110,52 @@ def threads() -> Aside:
 def open_store(settings: Settings, clock: Clock, ids: Ids, aside: Aside) -> ObjectStore:
     """The store whose module is named by the scheme of the store's URL."""
     secrets = {name: secret.reveal() for name, secret in settings.s3_secrets.items()}
-    store: ObjectStore = part("stores", settings.store).connect(Wiring(settings.store, clock, ids, aside, secrets))
+    store: ObjectStore = adapter("stores", settings.store).connect(Wiring(settings.store, clock, ids, aside, secrets))
     return store
 
 
 async def open_catalogue(settings: Settings, clock: Clock, ids: Ids, aside: Aside) -> Catalogue:
     """The catalogue whose module is named by the scheme of the database's URL, with its tables brought up to date."""
-    module = part("catalogues", settings.database)
+    module = adapter("catalogues", settings.database)
     catalogue: Catalogue = await module.connect(Wiring(settings.database, clock, ids, aside))
     return catalogue
 
 
-def part(package: str, url: str) -> Any:
+def adapter(package: str, url: str) -> Any:
     """The module of ``package`` that serves the scheme of ``url``."""
     scheme = urlsplit(url).scheme
-    try:
-        return import_module(f"kist.{package}.{scheme}")
-    except ModuleNotFoundError as error:
-        if not (error.name or "").startswith("kist."):
-            raise
+    module = module_named(package, scheme)
+    if module is None:
         setting = {"stores": "KIST_STORE", "catalogues": "KIST_DATABASE"}[package]
-        raise Misconfigured(f"{setting}: there is no {package[:-1]} for {scheme or url!r}") from error
+        raise Misconfigured(f"{setting}: there is no {package[:-1]} for {scheme or url!r}")
+    return module
 
 
 def dialects(settings: Settings) -> tuple[Dialect, ...]:
     """The dialects that the settings name. Each is the ``DIALECT`` of the module of its name."""
     found = []
     for name in settings.dialects:
-        try:
-            found.append(import_module(f"kist.dialects.{name}").DIALECT)
-        except (ModuleNotFoundError, AttributeError) as error:
-            raise Misconfigured(f"KIST_DIALECTS: there is no dialect {name!r}") from error
+        dialect = getattr(module_named("dialects", name), "DIALECT", None)
+        if dialect is None:
+            raise Misconfigured(f"KIST_DIALECTS: there is no dialect {name!r}")
+        found.append(dialect)
     return tuple(found)
+
+
+def module_named(package: str, name: str) -> ModuleType | None:
+    """The module ``name`` of a package of Kist, None when there is none. What fails inside it passes through."""
+    try:
+        return import_module(f"kist.{package}.{name}")
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("kist."):
+            raise  # a library that the module needs
+        return None
 
 
 async def migrate(settings: Settings, *, clock: Clock | None = None) -> tuple[str, ...]:
     """Bring the tables of the catalogue up to date. Returns the names of the migrations that this call applied."""
     make_home(settings.home)
-    applied: tuple[str, ...] = await part("catalogues", settings.database).bring_up_to_date(
+    applied: tuple[str, ...] = await adapter("catalogues", settings.database).bring_up_to_date(
         settings.database, clock or SystemClock()
     )
     return applied
@@ -138,7 +163,7 @@ async def migrate(settings: Settings, *, clock: Clock | None = None) -> tuple[st
 
 def known_migrations(settings: Settings) -> dict[int, str]:
     """The migrations that this release would apply to an empty catalogue, by number."""
-    known: dict[int, str] = part("catalogues", settings.database).known_migrations()
+    known: dict[int, str] = adapter("catalogues", settings.database).known_migrations()
     return known
 
 
