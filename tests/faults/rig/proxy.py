@@ -117,7 +117,7 @@ class Proxy:
             assert self._changed.wait_for(lambda: len(self.met) >= count, PATIENCE), "the fault was not met"
 
     def up(self) -> None:
-        """Take connections."""
+        """Take connections, if it does not yet."""
         self._call(self._open())
 
     def down(self) -> None:
@@ -138,6 +138,8 @@ class Proxy:
         return future.result(PATIENCE)
 
     async def _open(self) -> None:
+        if self._server is not None:
+            return
         self._server = await asyncio.start_server(self._connect, "127.0.0.1", self._port, limit=BLOCK)
 
     async def _close(self) -> None:
