@@ -12,6 +12,8 @@ from kist.wire.credentials import act_as
 from kist.wire.routes import BodyKind, Dialect, Needs, Route
 
 BUSY_WAIT = 5
+MOST_DIGITS = 18
+"""Of a Content-Length: no body is of 10^18 bytes."""
 
 
 class Admits(Protocol):
@@ -65,15 +67,16 @@ def check_body(call: Call, route: Route, small_body: int) -> None:
         raise too_large(limit)
 
 
-def declared_length(call_headers: str | None, chunked: bool) -> int | None:
-    """The length of a body by its headers: None when only its end will tell, 0 when there is none."""
-    if call_headers is None:
-        return None if chunked else 0
-    if not call_headers.isascii() or not call_headers.isdigit():
+def declared_length(call: Call) -> int | None:
+    """The length of a body by the headers: None when only its end will tell, 0 when there is none."""
+    declared = call.headers.get("content-length")
+    if declared is None:
+        return 0 if call.headers.get("transfer-encoding") is None else None
+    if not declared.isascii() or not declared.isdigit():
         raise Invalid("Content-Length must be a number")
-    if len(call_headers) > 18:
+    if len(declared) > MOST_DIGITS:
         raise TooLarge("no body can be that large")
-    return int(call_headers)
+    return int(declared)
 
 
 class UploadSlots:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Match
 from starlette.types import Lifespan, Receive, Scope, Send
 
 from kist.asgi.admission import Served
-from kist.asgi.endpoint import Endpoint, Ground, raw_path, send_reply, show, ticks
+from kist.asgi.endpoint import Endpoint, Ground, Owner, raw_path, send_reply, show, ticks
 from kist.asgi.messages import read_call
 from kist.asgi.options import HostOptions
 from kist.asgi.paths import Paths
@@ -98,11 +98,6 @@ class DialectRoutes(BaseRoute):
         """Answer without a route, in the words of the dialect whose paths begin alike, else of the first."""
         call = read_call(scope, receive, {}, self._ground.options.base_url)
         first = raw_path(scope).split("/")[1]
-        owner = _Nobody(self._by_first_segment.get(first, self._dialects[0]))
+        owner = Owner(self._by_first_segment.get(first, self._dialects[0]))
         reply = answer if isinstance(answer, Reply) else show(answer, call, owner.dialect)
         await send_reply(self._ground, scope, send, call, reply, started=ticks(), owner=owner)
-
-
-class _Nobody(NamedTuple):
-    dialect: Dialect
-    route: None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Protocol
+from typing import NamedTuple
 from urllib.parse import quote
 
 from starlette.types import Receive, Scope, Send
@@ -34,50 +34,44 @@ class Ground:
         self.cors = Cors(options.origins)
 
 
-class Owner(Protocol):
-    """In whose words a request is answered: a route's, or a dialect's that has none for it."""
+class Owner(NamedTuple):
+    """In whose words a request is answered, and which of its routes was asked for, if any."""
 
-    @property
-    def dialect(self) -> Dialect:
-        """The dialect."""
-
-    @property
-    def route(self) -> Route | None:
-        """The route, if any."""
+    dialect: Dialect
+    route: Route | None = None
 
 
 class Endpoint:
     """Answers the calls of one route."""
 
-    __slots__ = ("dialect", "ground", "route")
+    __slots__ = ("_ground", "_owner", "_route")
 
     def __init__(self, ground: Ground, dialect: Dialect, route: Route) -> None:
-        self.ground = ground
-        self.dialect = dialect
-        self.route = route
+        self._ground = ground
+        self._owner = Owner(dialect, route)
+        self._route = route
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, params: dict[str, str]) -> None:
         """The gate before the body, the handler, the reply, the log line."""
         started = ticks()
-        call = read_call(scope, receive, params, self.ground.options.base_url)
+        call = read_call(scope, receive, params, self._ground.options.base_url)
         holds_slot = False
         try:
             try:
                 holds_slot = await self._let_in(call)
-                reply = await self.route.handler(call, self.ground.kist)
+                reply = await self._route.handler(call, self._ground.kist)
             except Exception as error:
-                reply = show(error, call, self.dialect)
-            await send_reply(self.ground, scope, send, call, reply, started=started, owner=self)
+                reply = show(error, call, self._owner.dialect)
+            await send_reply(self._ground, scope, send, call, reply, started=started, owner=self._owner)
         finally:
             if holds_slot:
-                self.ground.slots.give(call.address)
+                self._ground.slots.give(call.address)
 
     async def _let_in(self, call: Call) -> bool:
         """Decide by the headers alone; whether an upload slot was taken."""
-        ground, route = self.ground, self.route
-        transfer = call.headers.get("transfer-encoding") is not None
-        call.body.length = declared_length(call.headers.get("content-length"), transfer)
-        await admit(call, route, self.dialect, ground.kist.entry)
+        ground, route = self._ground, self._route
+        call.body.length = declared_length(call)
+        await admit(call, route, self._owner.dialect, ground.kist.entry)
         check_body(call, route, ground.options.small_body)
         if route.body is not BodyKind.FILE or call.body.length == 0:
             return False
@@ -107,14 +101,14 @@ async def send_reply(
 ) -> None:
     """Send ``reply`` and log the request. A body that breaks in the middle cuts the connection, so that it shows."""
     sending = Sending(send)
-    head, more = call.method == "HEAD", ground.cors.headers(scope)
+    head, added = call.method == "HEAD", ground.cors.headers(scope)
     try:
-        await sending.send(reply, head=head, more=more)
+        await sending.send(reply, head=head, added=added)
     except Exception as error:
         if sending.status:
             log.error("%s %s: the answer broke off: %s", call.method, call.path, error, exc_info=error)
         else:
-            await sending.send(show(error, call, owner.dialect), head=head, more=more)
+            await sending.send(show(error, call, owner.dialect), head=head, added=added)
     finally:
         _log(scope, call, sending, started, owner)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from kist.asgi.cors import HeaderPairs
 from kist.errors import Broken, Incomplete
 from kist.wire.body import Body, Pull
 from kist.wire.call import Call, Headers, Query
@@ -64,10 +65,10 @@ class Sending:
         self.sent = 0
         self.whole = False
 
-    async def send(self, reply: Reply, *, head: bool, more: list[tuple[bytes, bytes]]) -> None:
-        """Send ``reply`` and close it. A client that leaves ends the sending; it is no error."""
+    async def send(self, reply: Reply, *, head: bool, added: HeaderPairs) -> None:
+        """Send ``reply``, with the headers ``added``, and close it. A client that leaves ends it; that is no error."""
         try:
-            start, body = _start(reply, more), reply.body
+            start, body = _start(reply, added), reply.body
             self.status = reply.status
             await self._send(start)
             if head or reply.status in _NO_BODY:
@@ -92,8 +93,8 @@ class Sending:
         await send({"type": "http.response.body", "body": b""})
 
 
-def _start(reply: Reply, more: list[tuple[bytes, bytes]]) -> dict[str, Any]:
-    headers = [*_ALWAYS, *more]
+def _start(reply: Reply, added: HeaderPairs) -> dict[str, Any]:
+    headers = [*_ALWAYS, *added]
     cached = False
     for name, value in reply.headers:
         if _BREAKS_HEADER.search(value):
