@@ -44,11 +44,13 @@ class Server:
 
 
 @contextmanager
-def serving(settings: Mapping[str, str], *options: str, failpoints: str = "") -> Iterator[Server]:
+def serving(
+    settings: Mapping[str, str], *options: str, failpoints: str = "", log: Path | None = None
+) -> Iterator[Server]:
     """A server with these settings and failpoints for the length of the block; killed at its end if still there."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("KIST_")}
     environment |= {**settings, VARIABLE: failpoints, "PYTHONUNBUFFERED": "1"}
-    log = Path(settings["KIST_HOME"]).with_suffix(".log")
+    log = log or Path(settings["KIST_HOME"]).with_suffix(".log")
     command = [sys.executable, "-m", "tests.faults.crash.server", *options]
     with (
         log.open("a", encoding="utf-8") as errors,
