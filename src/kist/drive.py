@@ -6,10 +6,11 @@ never suspend, one ``send(None)`` runs it to its end in the same thread and the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterator
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
+Args = TypeVarTuple("Args")
 
 
 class Suspended(RuntimeError):
@@ -39,6 +40,11 @@ def drive_each(source: AsyncIterable[T]) -> Iterator[T]:
             yield drive(_step(steps.__anext__()))
         except StopAsyncIteration:
             return
+
+
+async def right_here(work: Callable[[Unpack[Args]], T], /, *args: *Args) -> T:
+    """The ``aside`` of blocking hosts: a plain call."""
+    return work(*args)
 
 
 async def _step(awaitable: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The disk store keeps the contract: in a thread beside an event loop, and by plain calls without one."""
+"""The disk store keeps the contract: in a thread beside an event loop, and by right_here calls without one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TypeVar, TypeVarTuple, Unpack
 
 import pytest
 
-from kist.drive import drive
+from kist.drive import drive, right_here
 from kist.ports.wiring import Aside
-from kist.stores.disk import DiskStore, plain
+from kist.stores.disk import DiskStore
 from kist.system import SystemClock, SystemIds
 from kist.testing.store_abilities import BucketsContract, CopiesContract
 from kist.testing.store_races import RacesContract
@@ -36,7 +36,7 @@ class DiskSetting:
 
     @pytest.fixture
     def store(self, tmp_path: Path, bucket: str) -> DiskStore:
-        drive(DiskStore(tmp_path / "root", plain, SystemClock(), SystemIds()).make_bucket(bucket))
+        drive(DiskStore(tmp_path / "root", right_here, SystemClock(), SystemIds()).make_bucket(bucket))
         return DiskStore(tmp_path / "root", self.aside, SystemClock(), SystemIds())
 
 
@@ -46,4 +46,4 @@ class TestDisk(DiskSetting, StoreContract, RacesContract, BucketsContract, Copie
 
 @driven
 class TestDiskWithoutLoop(DiskSetting, StoreContract, BucketsContract, CopiesContract):
-    aside = staticmethod(plain)
+    aside = staticmethod(right_here)

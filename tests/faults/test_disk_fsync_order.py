@@ -14,17 +14,17 @@ import pytest
 CHILD = """
 import sys
 from pathlib import Path
-from kist.drive import drive
+from kist.drive import drive, right_here
 from kist.model.content import PutRules
 from kist.model.place import Place
-from kist.stores.disk import DiskStore, plain
+from kist.stores.disk import DiskStore
 from kist.system import SystemClock, SystemIds
 
 async def body(size):
     for _ in range(size // 1000):
         yield b"x" * 1000
 
-store = DiskStore(Path(sys.argv[1]), plain, SystemClock(), SystemIds())
+store = DiskStore(Path(sys.argv[1]), right_here, SystemClock(), SystemIds())
 if sys.argv[2] == "bucket":
     drive(store.make_bucket("some-bucket"))
 elif sys.argv[2] == "put":

@@ -17,12 +17,12 @@ from typing import TypeVar, TypeVarTuple, Unpack
 
 import pytest
 
-from kist.drive import drive
+from kist.drive import drive, right_here
 from kist.errors import Corrupt, KistError, Misconfigured, StoreFull, StoreRefused, StoreUnavailable
 from kist.model.content import PutRules
 from kist.model.place import Place
 from kist.ports.wiring import Aside, Wiring
-from kist.stores.disk import DiskStore, connect, plain
+from kist.stores.disk import DiskStore, connect
 from kist.system import SystemClock, SystemIds
 from kist.testing.ground import LARGE, content, in_blocks, read
 
@@ -39,7 +39,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(root: Path) -> DiskStore:
-    store = DiskStore(root, plain, SystemClock(), SystemIds())
+    store = DiskStore(root, right_here, SystemClock(), SystemIds())
     drive(store.make_bucket(ONE.bucket))
     drive(store.put(ONE, in_blocks(b"old bytes"), PutRules()))
     return store
@@ -148,10 +148,10 @@ def test_a_file_that_was_cut_is_corrupt(store: DiskStore, root: Path) -> None:
 KILLED = """
 import os, sys
 from pathlib import Path
-from kist.drive import drive
+from kist.drive import drive, right_here
 from kist.model.content import PutRules
 from kist.model.place import Place
-from kist.stores.disk import DiskStore, plain
+from kist.stores.disk import DiskStore
 from kist.system import SystemClock, SystemIds
 
 async def killed():
@@ -159,7 +159,7 @@ async def killed():
         yield b"x" * 2_000_000
     os._exit(9)
 
-store = DiskStore(Path(sys.argv[1]), plain, SystemClock(), SystemIds())
+store = DiskStore(Path(sys.argv[1]), right_here, SystemClock(), SystemIds())
 drive(store.put(Place(*sys.argv[2:]), killed(), PutRules()))
 """
 
@@ -259,9 +259,9 @@ async def test_descriptors_are_freed(store: DiskStore, root: Path, threads: Thre
 
 def test_connect(tmp_path: Path) -> None:
     for url in (f"disk:{tmp_path}/here", f"disk://{tmp_path}/here"):
-        opened = connect(Wiring(url, SystemClock(), SystemIds(), plain))
+        opened = connect(Wiring(url, SystemClock(), SystemIds(), right_here))
         drive(opened.make_bucket(f"bucket-{len(url)}"))
     assert len(list((tmp_path / "here").iterdir())) == 2
     for url in ("disk:", "memory:", "/a/path"):
         with pytest.raises(Misconfigured):
-            connect(Wiring(url, SystemClock(), SystemIds(), plain))
+            connect(Wiring(url, SystemClock(), SystemIds(), right_here))

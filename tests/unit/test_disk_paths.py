@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kist.drive import drive
+from kist.drive import drive, right_here
 from kist.errors import (
     AlreadyThere,
     BadName,
@@ -24,7 +24,7 @@ from kist.errors import (
 )
 from kist.model.content import PutRules
 from kist.model.place import Place
-from kist.stores.disk import DiskStore, plain
+from kist.stores.disk import DiskStore
 from kist.system import SystemClock, SystemIds
 from kist.testing.ground import in_blocks, read
 
@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(root: Path) -> DiskStore:
-    store = DiskStore(root, plain, SystemClock(), SystemIds())
+    store = DiskStore(root, right_here, SystemClock(), SystemIds())
     drive(store.make_bucket(BUCKET))
     return store
 

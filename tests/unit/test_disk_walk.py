@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kist.drive import drive_each
+from kist.drive import drive_each, right_here
 from kist.errors import BadName, BucketMissing
 from kist.model.place import Place
-from kist.stores.disk import DiskStore, plain, walk
+from kist.stores.disk import DiskStore, walk
 from kist.system import SystemClock, SystemIds
 
 BUCKET = "some-bucket"
@@ -21,7 +21,7 @@ PARTS = st.text(alphabet="ab-.0/é\U0001f600\udc80", min_size=1, max_size=6)
 
 
 def store_at(root: Path) -> DiskStore:
-    return DiskStore(root, plain, SystemClock(), SystemIds())
+    return DiskStore(root, right_here, SystemClock(), SystemIds())
 
 
 def listed(store: DiskStore, prefix: str = "", after: str = "") -> list[str]:

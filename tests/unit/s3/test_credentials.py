@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from tests.unit.s3.stub import Stub, found
 
-from kist.drive import drive
+from kist.drive import drive, right_here
 from kist.errors import Misconfigured, StoreUnavailable
 from kist.model.place import Place
 from kist.stores.s3.credentials import ChainIdentity
@@ -41,10 +40,6 @@ class Provider:
         return self.frozen
 
 
-async def aside(fn: Callable[[], Any]) -> Any:
-    return fn()
-
-
 @pytest.fixture
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
@@ -56,7 +51,7 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_keys_are_renewed_while_requests_are_sent() -> None:
     clock, provider = FakeClock(), Provider()
-    identity = ChainIdentity("us-east-1", clock, aside, provider=provider)
+    identity = ChainIdentity("us-east-1", clock, right_here, provider=provider)
     for _ in range(10):
         drive(identity.renew())
     assert provider.asked == 1
@@ -69,7 +64,7 @@ def test_keys_are_renewed_while_requests_are_sent() -> None:
 
 def test_keys_are_renewed_where_only_signatures_are_made() -> None:
     clock, provider = FakeClock(), Provider()
-    identity = ChainIdentity("us-east-1", clock, aside, provider=provider)
+    identity = ChainIdentity("us-east-1", clock, right_here, provider=provider)
     provider.frozen = Frozen("SECOND", "secret", None)
     clock.advance(121)
     assert identity.signer().credential.key == "SECOND"
@@ -80,7 +75,7 @@ def test_keys_are_renewed_where_only_signatures_are_made() -> None:
 
 def test_a_chain_that_fails_is_worth_another_try() -> None:
     clock, provider = FakeClock(), Provider()
-    identity = ChainIdentity("us-east-1", clock, aside, provider=provider)
+    identity = ChainIdentity("us-east-1", clock, right_here, provider=provider)
     provider.frozen = Frozen("", "", None)
     clock.advance(61)
     with pytest.raises(StoreUnavailable):
@@ -96,7 +91,7 @@ def test_links_end_with_the_keys_that_signed_them() -> None:
     from kist.stores.s3.presigning import Presigner
 
     clock = FakeClock()
-    identity = ChainIdentity("us-east-1", clock, aside, provider=Provider())
+    identity = ChainIdentity("us-east-1", clock, right_here, provider=Provider())
     presigner = Presigner(Addresses("http://store", "us-east-1"), identity, clock)
     signed = presigner.request("GET", PLACE, timedelta(hours=1), (), ())
     assert signed.expires_at == datetime(2026, 1, 1, 12, 30, tzinfo=UTC)

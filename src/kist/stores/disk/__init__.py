@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple, Unpack
 
 from kist.errors import Misconfigured
 from kist.model.content import Condition, Listed, Opened, PutRules, Span, Stored, StoredBucket
@@ -18,14 +17,6 @@ from kist.ports.wiring import Aside, Wiring
 from kist.stores.disk import buckets, drafts, erasing, reader, walk
 from kist.stores.disk.facts import nanoseconds, stored
 from kist.stores.disk.incoming import Incoming
-
-T = TypeVar("T")
-Args = TypeVarTuple("Args")
-
-
-async def plain(work: Callable[[Unpack[Args]], T], /, *args: *Args) -> T:
-    """The ``aside`` of blocking hosts: a plain call."""
-    return work(*args)
 
 
 def connect(wiring: Wiring) -> DiskStore:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
+from kist.drive import right_here
 from kist.errors import Misconfigured
 from kist.ports.system import Clock, Ids
-from kist.ports.wiring import Wiring
+from kist.ports.wiring import Aside, Wiring
 from kist.stores.s3.address import Addresses
 from kist.stores.s3.copying import CopyLimits
 from kist.stores.s3.identity import FixedIdentity, Identity
@@ -24,17 +22,17 @@ __all__ = ["CopyLimits", "S3Settings", "S3Store", "assemble", "connect", "open_b
 
 def connect(wiring: Wiring) -> S3Store:
     """The store that a URL like ``s3://bucket?endpoint=…&region=…`` names, for the event loop."""
-    return open_store(read_url(wiring), wiring.clock, wiring.ids)
+    return open_store(read_url(wiring), wiring.clock, wiring.ids, wiring.aside)
 
 
-def open_store(settings: S3Settings, clock: Clock, ids: Ids) -> S3Store:
+def open_store(settings: S3Settings, clock: Clock, ids: Ids, aside: Aside | None = None) -> S3Store:
     """A store that waits in the event loop. ``Misconfigured`` when the settings cannot work."""
     import asyncio  # neither is needed by the blocking set
 
     from kist.stores.s3.transport_async import AsyncTransport
 
     transport = AsyncTransport(connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout)
-    return assemble(settings, transport, clock, ids, aside=asyncio.to_thread)
+    return assemble(settings, transport, clock, ids, aside=aside or asyncio.to_thread)
 
 
 def open_blocking_store(settings: S3Settings, clock: Clock, ids: Ids) -> S3Store:
@@ -42,7 +40,7 @@ def open_blocking_store(settings: S3Settings, clock: Clock, ids: Ids) -> S3Store
     from kist.stores.s3.transport_blocking import BlockingTransport  # not needed in the event loop
 
     transport = BlockingTransport(connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout)
-    return assemble(settings, transport, clock, ids, aside=_right_here)
+    return assemble(settings, transport, clock, ids)
 
 
 def assemble(
@@ -51,18 +49,18 @@ def assemble(
     clock: Clock,
     ids: Ids,
     *,
-    aside: Any = None,
+    aside: Aside | None = None,
     copy_limits: CopyLimits | None = None,
 ) -> S3Store:
-    """A store over any transport. ``aside`` runs a blocking function out of the way of everything else."""
-    identity = _main_identity(settings, clock, aside or _right_here)
+    """A store over any transport. Without ``aside``, what blocks is called in the thread of the caller."""
+    identity = _main_identity(settings, clock, aside or right_here)
     signing = _signing_identity(settings) or identity
     public = Addresses(settings.public_endpoint or settings.endpoint, settings.region, settings.style)
     sender = Sender(transport, identity, settings, clock, ids)
     return S3Store(sender, Presigner(public, signing, clock), copy_limits=copy_limits)
 
 
-def _main_identity(settings: S3Settings, clock: Clock, aside: Any) -> Identity:
+def _main_identity(settings: S3Settings, clock: Clock, aside: Aside) -> Identity:
     if settings.key is None and settings.secret is None:
         from kist.stores.s3.credentials import ChainIdentity  # brings botocore
 
@@ -78,7 +76,3 @@ def _signing_identity(settings: S3Settings) -> Identity | None:
     if not settings.signing_key or not settings.signing_secret:
         raise Misconfigured("a signing key needs its secret: set KIST_S3_SIGNING_KEY and KIST_S3_SIGNING_SECRET")
     return FixedIdentity(Signer(Credential(settings.signing_key, settings.signing_secret), settings.region))
-
-
-async def _right_here(fn: Callable[[], Any]) -> Any:
-    return fn()

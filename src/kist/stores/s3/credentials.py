@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
 from kist.errors import Misconfigured, StoreUnavailable
 from kist.ports.system import Clock
+from kist.ports.wiring import Aside
 from kist.stores.s3.signer import Credential, Signer
-
-Aside = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 _LOOK_EVERY = 60.0  # seconds; botocore itself renews keys 10 to 15 minutes before they expire
 
