@@ -82,8 +82,8 @@ async def finish_parts(sender: Sender, place: Place, parts_id: str, parts: Seque
             found = await find_object(sender, place)
             if found is not None and joined.made(found):
                 return found
-            if gone or isinstance(doubt, UploadMissing):
-                raise UploadMissing("this multipart upload has ended or never was") from doubt
+            if gone or isinstance(doubt, UploadMissing):  # the second is for the type checker
+                raise _ended() from doubt
             await tries.again(doubt)
         else:
             return await _seen(sender, place, joined, etag)
@@ -190,7 +190,7 @@ async def _ask_of(sender: Sender, ask: Ask) -> Answer:
     try:
         return await sender.ask(ask)
     except ObjectMissing as error:
-        raise UploadMissing("this multipart upload has ended or never was") from error
+        raise _ended() from error
 
 
 async def _join(sender: Sender, place: Place, parts_id: str, joined: _Joined) -> str:
@@ -219,3 +219,7 @@ async def _seen(sender: Sender, place: Place, joined: _Joined, etag: str) -> Sto
             joined.check_size(found)
             return found
         await tries.again(StoreUnavailable("the object store does not show the object that it says it joined"))
+
+
+def _ended() -> UploadMissing:
+    return UploadMissing("this multipart upload has ended or never was")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+from kist.errors import StoreRefused, StoreUnavailable
+
 Bytes = bytes | bytearray | memoryview
 
 BLOCK = 256 * 1024
@@ -57,3 +59,13 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Close all connections."""
+
+
+def untrusted() -> StoreRefused:
+    """What every transport says of a certificate that cannot be trusted."""
+    return StoreRefused("the object store's TLS certificate is not trusted: mend it, or trust the CA that signed it")
+
+
+def unreachable() -> StoreUnavailable:
+    """What every transport says when there is no connection, or no longer one."""
+    return StoreUnavailable("the object store cannot be reached or broke off")

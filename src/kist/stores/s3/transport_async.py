@@ -11,8 +11,8 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
-from kist.errors import KistError, StoreRefused, StoreUnavailable
-from kist.stores.s3.transport import BLOCK, PIECE, SLOWEST, Bytes, Request
+from kist.errors import KistError
+from kist.stores.s3.transport import BLOCK, PIECE, SLOWEST, Bytes, Request, unreachable, untrusted
 
 _CONNECTIONS = 512
 _IDLE = 15.0  # shorter than what common servers allow, so that few requests meet a connection that is being closed
@@ -147,8 +147,4 @@ class _Pieces(aiohttp.Payload):
 
 def translated(error: Exception) -> KistError:
     """What a failure of aiohttp or of the socket means for Kist."""
-    if isinstance(error, aiohttp.ClientSSLError | SSLError):
-        return StoreRefused(
-            "the object store's TLS certificate is not trusted: mend it, or trust the CA that signed it"
-        )
-    return StoreUnavailable("the object store cannot be reached or broke off")
+    return untrusted() if isinstance(error, aiohttp.ClientSSLError | SSLError) else unreachable()

@@ -10,8 +10,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, SSLError
 
-from kist.errors import KistError, StoreRefused, StoreUnavailable
-from kist.stores.s3.transport import BLOCK, PIECE, SLOWEST, Bytes, Request
+from kist.errors import KistError, StoreUnavailable
+from kist.stores.s3.transport import BLOCK, PIECE, SLOWEST, Bytes, Request, unreachable, untrusted
 
 _HOSTS = 64  # with the bucket in the host name, each bucket is a host
 _CONNECTIONS = 64
@@ -125,8 +125,4 @@ def _pieces(body: Bytes) -> Iterator[memoryview]:
 
 def translated(error: Exception) -> KistError:
     """What a failure of urllib3 or of the socket means for Kist."""
-    if isinstance(error, SSLError):
-        return StoreRefused(
-            "the object store's TLS certificate is not trusted: mend it, or trust the CA that signed it"
-        )
-    return StoreUnavailable("the object store cannot be reached or broke off")
+    return untrusted() if isinstance(error, SSLError) else unreachable()
