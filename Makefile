@@ -46,8 +46,8 @@ lint: $(DEV) ## check style, types and import layers
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-bench: $(DEV) ## measure against peers (installs nginx and Ceph where it may)
-	@scripts/debian-packages.sh nginx-light $(CEPH)
+bench: $(DEV) ## measure against peers (installs nginx, wrk and Ceph where it may)
+	@scripts/debian-packages.sh nginx-light wrk $(CEPH)
 	.venv/bin/python -m bench $(ARGS)
 
 lock: ## make requirements/*.txt again from pyproject.toml (UPGRADE=1 takes the newest versions)

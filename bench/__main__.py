@@ -16,8 +16,9 @@ from pathlib import Path
 
 from bench import creating, downloading, memory, objects, pages, presigning, reading, uploading
 from bench.figures import Finding, Plan
-from bench.machine import CLIENT_CORE, description, on_core
+from bench.machine import CLIENT_CORE, Absent, description, on_core
 from bench.table import table
+from tests.servers.server import NotStarted
 
 ROWS: dict[str, Callable[[Plan], Iterator[Finding]]] = {
     "reading": reading.measure,
@@ -43,15 +44,19 @@ def main() -> None:
     if unknown := set(given.names) - set(ROWS):
         options.error(f"there is nothing named {', '.join(sorted(unknown))}")
     findings: list[Finding] = []
+    left_out: list[str] = []
     with tempfile.TemporaryDirectory(prefix="kist-bench-", dir=given.folder) as name, on_core(CLIENT_CORE):
         plan = Plan(Path(name), given.rounds, given.short)
         about = description(plan.folder)
         for row in given.names or ROWS:
-            for finding in ROWS[row](plan):
-                print(table([finding]).splitlines()[-1], file=sys.stderr, flush=True)
-                findings.append(finding)
+            try:
+                for finding in ROWS[row](plan):
+                    print(table([finding]).splitlines()[-1], file=sys.stderr, flush=True)
+                    findings.append(finding)
+            except (Absent, NotStarted) as reason:
+                left_out.append(f"{row} was left out: {reason}")
     print(table(findings))
-    print(f"\n{about}.")
+    print("", f"{about}.", *left_out, sep="\n")
 
 
 if __name__ == "__main__":

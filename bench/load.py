@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -13,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench.figures import Sample
-from bench.machine import CLIENT_CORE, on_core
+from bench.machine import CLIENT_CORE, needed, on_core
 from bench.programs import Program
 
 MIB = 1 << 20
@@ -43,6 +42,7 @@ class Load:
     def __init__(
         self, server: Program, targets: Sequence[str], *, connections: int, seconds: float, body: int | None = None
     ) -> None:
+        needed("wrk")
         self._server = server
         self._targets = targets
         self._connections = connections
@@ -76,11 +76,6 @@ class Load:
             )
         found: dict[str, int] = json.loads(done.stdout.strip().splitlines()[-1])
         return found
-
-
-def wrk_missing() -> str | None:
-    """Why there can be no load of small requests here, None when there can."""
-    return None if shutil.which("wrk") else "wrk is not installed; `make bench` installs it as root"
 
 
 class Line:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,18 @@ from kist.catalogues.sqlite.connection import file_system
 _CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE = _CORES[0]
 CLIENT_CORE = _CORES[-1]
+
+
+class Absent(Exception):
+    """A program that a measurement needs is not there; the message says which."""
+
+
+def needed(program: str) -> str:
+    """The path of ``program``, also where only root has it in its path. ``Absent``."""
+    found = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+    if found is None:
+        raise Absent(f"{program} is not installed; `make bench` installs it as root")
+    return found
 
 
 @contextmanager

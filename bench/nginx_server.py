@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.machine import SERVER_CORE, on_core
+from bench.machine import SERVER_CORE, needed, on_core
 from bench.programs import Program
 
 _CONF = """
@@ -38,7 +38,8 @@ http {{
 
 @contextmanager
 def nginx(folder: Path) -> Iterator[Program]:
-    """Serve the files of ``folder``. ``FileNotFoundError`` where nginx is not installed."""
+    """Serve the files of ``folder``. ``Absent`` where nginx is not installed."""
+    program = needed("nginx")
     state = folder.with_name(f"{folder.name}-nginx")
     state.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -47,7 +48,7 @@ def nginx(folder: Path) -> Iterator[Program]:
     user = "user root;" if os.geteuid() == 0 else ""
     conf.write_text(_CONF.format(user=user, state=state, folder=folder, port=port))
     with on_core(SERVER_CORE):
-        process = subprocess.Popen(["/usr/sbin/nginx", "-c", str(conf), "-e", "stderr"])
+        process = subprocess.Popen([program, "-c", str(conf), "-e", "stderr"])
     with process:
         try:
             _wait_for(port)
