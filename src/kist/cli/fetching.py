@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from kist.cli.backend import BLOCK, Backend
 from kist.cli.exits import NeedsConfirmation
@@ -29,7 +29,7 @@ async def fetch(kist: Backend, file: FileShape, target: Path, passed: Passed, *,
         passed(file.size)
     else:
         state = State.DONE
-        part = part_of(target, (file.sha256 or f"{file.id}-{file.version}")[:16])
+        part = part_of(target, file.etag[:16])
         await tried(lambda: _fill(kist, file, part, passed))
         part.replace(target)
     return Outcome(name=file.name, state=state, id=file.id, size=file.size, sha256=file.sha256, path=str(target))
@@ -65,7 +65,7 @@ async def _fill(kist: Backend, file: FileShape, part: Path, passed: Passed) -> N
         raise Corrupt("what arrived does not have the file's checksum: get it again")
 
 
-def _resume_at(stream: Any, file: FileShape, digest: Any) -> int:
+def _resume_at(stream: BinaryIO, file: FileShape, digest: Any) -> int:
     """Take what an earlier try left into ``digest`` and say where to go on. Without a checksum, nothing is trusted."""
     left = os.fstat(stream.fileno()).st_size
     if left > file.size or file.sha256 is None:
@@ -73,10 +73,10 @@ def _resume_at(stream: Any, file: FileShape, digest: Any) -> int:
         return 0
     while block := stream.read(BLOCK):
         digest.update(block)
-    return int(stream.tell())
+    return stream.tell()
 
 
-async def _receive(kist: Backend, file: FileShape, stream: Any, digest: Any, start: int, passed: Passed) -> None:
+async def _receive(kist: Backend, file: FileShape, stream: BinaryIO, digest: Any, start: int, passed: Passed) -> None:
     content = await kist.open(file, start)
     skip = start - content.start
     async for block in content.body:

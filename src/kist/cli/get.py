@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -12,10 +13,10 @@ import click
 from kist.cli.backend import Backend
 from kist.cli.fetching import fetch, pour
 from kist.cli.naming import meant, one_meant
+from kist.cli.opening import backend
 from kist.cli.options import chosen, client_options
 from kist.cli.outcomes import Outcome, failed, report, work_through
 from kist.cli.progress import Display
-from kist.cli.running import backend, run
 from kist.cli.targets import last_part, target_in
 from kist.dialects.native.shapes import FileShape
 from kist.errors import KistError, Refused
@@ -49,9 +50,9 @@ def command(files: tuple[str, ...], output: str | None, overwrite: bool) -> None
     if output == "-":
         if len(files) != 1 or files[0].endswith("/"):
             raise click.UsageError("-o - takes one file")
-        run(_pour(files[0]))
+        asyncio.run(_pour(files[0]))
         return
-    outcomes, lines = run(_get(files, output, overwrite))
+    outcomes, lines = asyncio.run(_get(files, output, overwrite))
     report("got", outcomes, lines=lines)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import datetime, timedelta
 
 import click
 import msgspec
 
+from kist.cli.opening import backend
 from kist.cli.options import chosen, client_options
-from kist.cli.running import backend, run
 from kist.cli.shown import columns, escaped, print_json, time_text
 from kist.dialects.native.shapes import KeyShape, MadeKey
 from kist.system import SystemClock
@@ -17,8 +18,8 @@ from kist.system import SystemClock
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class Span(click.ParamType[timedelta]):
-    """A time like ``90m``, ``12h``, ``30d`` or ``8w``."""
+class Life(click.ParamType[timedelta]):
+    """How long something is good, like ``90m``, ``12h``, ``30d`` or ``8w``."""
 
     name = "time"
 
@@ -38,12 +39,12 @@ def command() -> None:
 @click.argument("name")
 @click.option("--admin", is_flag=True, help="It may do everything to everybody's files.")
 @click.option("--label", default="", metavar="TEXT", help="What it is for.")
-@click.option("--expires-in", type=Span(), metavar="TIME", help="Like 12h, 30d or 8w. Without: never.")
+@click.option("--expires-in", type=Life(), metavar="TIME", help="Like 12h, 30d or 8w. Without: never.")
 @client_options
 def create(name: str, admin: bool, label: str, expires_in: timedelta | None) -> None:
     """Make a key for the user whose id is NAME, and print it alone on the last line. It is shown this once."""
     expires_at = None if expires_in is None else SystemClock().now() + expires_in
-    made = run(_create(name, admin, label, expires_at))
+    made = asyncio.run(_create(name, admin, label, expires_at))
     if chosen().json:
         print_json(msgspec.to_builtins(made))
         return
@@ -56,7 +57,7 @@ def create(name: str, admin: bool, label: str, expires_in: timedelta | None) -> 
 @client_options
 def page() -> None:
     """List the keys that are not revoked."""
-    keys = run(_page())
+    keys = asyncio.run(_page())
     if chosen().json:
         print_json({"items": msgspec.to_builtins(keys)})
         return
@@ -71,7 +72,7 @@ def page() -> None:
 @client_options
 def revoke(key_id: str) -> None:
     """End the key with this ID (`kist key ls` shows it) at once."""
-    run(_revoke(_id_of(key_id)))
+    asyncio.run(_revoke(_id_of(key_id)))
     if chosen().json:
         print_json({"revoked": _id_of(key_id)})
     else:

@@ -15,13 +15,12 @@ from kist.dialects.native.shapes import FileShape, KeyShape, MadeKey, shape_file
 from kist.errors import Misconfigured, Stale
 from kist.model.actor import Actor, Role, check_actor_id
 from kist.model.content import Opened, Span
-from kist.model.query import Cursor, FileQuery, Sort
+from kist.model.query import MAX_PAGE, Cursor, FileQuery, Sort
 from kist.model.upload import Intent
 from kist.service.kist import Kist
 from kist.settings import Settings, read_settings
 
 LOCAL = Actor("local", Role.ADMIN)
-PAGE = 1000
 
 
 async def open_local(act_as: str | None, *, makes: bool) -> LocalKist:
@@ -56,7 +55,7 @@ class LocalKist:
     async def files(
         self, *, text: str | None = None, owner: str | None = None, sort: str = "name", limit: int | None = None
     ) -> AsyncIterator[FileShape]:
-        size = PAGE if limit is None else min(limit, PAGE)
+        size = min(limit or MAX_PAGE, MAX_PAGE)
         asked = FileQuery(text=text, owner=owner, sort=Sort(sort.lstrip("-")), descending=sort[0] == "-", limit=size)
         after, given = None, 0
         while True:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import click
 import msgspec
 
+from kist.cli.opening import backend
 from kist.cli.options import chosen, client_options
-from kist.cli.running import backend, run
 from kist.cli.shown import columns, escaped, print_json, size_text, time_text
 from kist.dialects.native.shapes import FileShape
 
@@ -22,7 +24,7 @@ SORTS = ("name", "-name", "size", "-size", "created_at", "-created_at")
 @client_options
 def command(text: str | None, long: bool, every: bool, sort: str) -> None:
     """List the files that you may see: all, those in FOLDER/, or those with TEXT in their name."""
-    files = run(_list(text, None if every else FIRST + 1, sort))
+    files = asyncio.run(_list(text, None if every else FIRST + 1, sort))
     more = not every and len(files) > FIRST
     shown = files[:FIRST] if more else files
     if chosen().json:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import click
 import msgspec
 
 from kist.cli.backend import Backend
 from kist.cli.naming import one_meant
+from kist.cli.opening import backend
 from kist.cli.options import chosen, client_options
-from kist.cli.running import backend, run
 from kist.cli.shown import escaped, print_json
 from kist.dialects.native.shapes import FileShape
 
@@ -19,7 +21,7 @@ from kist.dialects.native.shapes import FileShape
 @client_options
 def command(file: str, new_name: str) -> None:
     """Give FILE (an id or a name) the name NEWNAME. A NEWNAME that ends with a slash is a folder to move it to."""
-    before, after = run(_move(file, new_name))
+    before, after = asyncio.run(_move(file, new_name))
     if chosen().json:
         print_json(msgspec.to_builtins(after))
     else:

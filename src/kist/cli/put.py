@@ -9,10 +9,10 @@ from os.path import commonprefix  # of characters, which is what a search by par
 import click
 
 from kist.cli.backend import Backend, Source
+from kist.cli.opening import backend
 from kist.cli.options import chosen, client_options
 from kist.cli.outcomes import Outcome, State, report, tried, work_through
 from kist.cli.progress import Display
-from kist.cli.running import backend, run
 from kist.cli.walking import sources
 from kist.dialects.native.shapes import FileShape
 from kist.errors import Corrupt, Refused
@@ -40,7 +40,7 @@ def command(paths: tuple[str, ...], name: str | None, folder: str, media_type: s
         raise click.UsageError("- reads the standard input: give it a --name, and nothing else to put")
     prefix = f"{folder.rstrip('/')}/" if folder.strip("/") else ""
     found = list(sources(paths, name=name, folder=prefix, type=media_type))
-    outcomes, lines = run(_put(found, replace))
+    outcomes, lines = asyncio.run(_put(found, replace))
     report("put", outcomes, lines=lines)
 
 

@@ -17,8 +17,8 @@ from kist.cli.backend import BLOCK, Content, Source
 from kist.cli.threads import in_thread
 from kist.dialects.native.shapes import FilePage, FileShape, KeyList, KeyShape, MadeKey, Me, NewKey
 from kist.errors import Broken, Invalid, Unavailable
+from kist.model.query import MAX_PAGE
 
-PAGE = 1000
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 120
 """A server fsyncs large files before it answers."""
@@ -62,7 +62,7 @@ class RemoteKist:
     async def files(
         self, *, text: str | None = None, owner: str | None = None, sort: str = "name", limit: int | None = None
     ) -> AsyncIterator[FileShape]:
-        asked = {"q": text, "owner": owner, "sort": sort, "limit": str(min(limit or PAGE, PAGE))}
+        asked = {"q": text, "owner": owner, "sort": sort, "limit": str(min(limit or MAX_PAGE, MAX_PAGE))}
         query = {name: value for name, value in asked.items() if value is not None}
         given = 0
         while True:
@@ -82,10 +82,10 @@ class RemoteKist:
         )
 
     async def replace(self, file: FileShape, source: Source) -> FileShape:
-        return await self._send("PUT", _path("files", file.id, "content"), source, {"if-match": f'"{_etag(file)}"'})
+        return await self._send("PUT", _path("files", file.id, "content"), source, {"if-match": f'"{file.etag}"'})
 
     async def open(self, file: FileShape, start: int = 0) -> Content:
-        headers = {"if-match": f'"{_etag(file)}"', "accept-encoding": "identity"}
+        headers = {"if-match": f'"{file.etag}"', "accept-encoding": "identity"}
         if start:
             headers["range"] = f"bytes={start}-"
         answer = await self._call("GET", _path("files", file.id, "content"), headers=headers)
@@ -155,7 +155,7 @@ class RemoteKist:
         try:
             return answer.read()
         except HTTPError as error:
-            raise _broken_off(error) from error
+            raise _broken_off() from error
 
     def _decoded(self, answer: Answer, kind: type[T]) -> T:
         """In a thread."""
@@ -170,7 +170,7 @@ class RemoteKist:
             try:
                 return answer.read(BLOCK)
             except HTTPError as error:
-                raise _broken_off(error) from error
+                raise _broken_off() from error
 
         try:
             while data := await in_thread(block):
@@ -187,12 +187,8 @@ class RemoteKist:
         return Unavailable(f"{self._server} did not answer: try again later")
 
 
-def _broken_off(error: HTTPError) -> Unavailable:
+def _broken_off() -> Unavailable:
     return Unavailable("the connection broke off before the end: try again")
-
-
-def _etag(file: FileShape) -> str:
-    return file.sha256 or f"{file.id}-{file.version}"
 
 
 def _path(*segments: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
 import click
@@ -9,9 +10,9 @@ import click
 from kist.cli.backend import Backend
 from kist.cli.exits import NeedsConfirmation
 from kist.cli.naming import meant
+from kist.cli.opening import backend
 from kist.cli.options import chosen, client_options
 from kist.cli.outcomes import Outcome, State, failed, report, work_through
-from kist.cli.running import backend, run
 from kist.cli.shown import count_text, escaped, size_text
 from kist.dialects.native.shapes import FileShape
 from kist.errors import KistError
@@ -25,10 +26,10 @@ SHOWN = 10
 @client_options
 def command(files: tuple[str, ...], yes: bool) -> None:
     """Remove files: ids, names, or folders with a slash at their end. Removed is removed: there is no way back."""
-    found, missing = run(_find(files))
+    found, missing = asyncio.run(_find(files))
     if found and not yes:
         _confirm(found)
-    report("removed", missing + run(_remove(found)))
+    report("removed", missing + asyncio.run(_remove(found)))
 
 
 async def _find(texts: tuple[str, ...]) -> tuple[list[FileShape], list[Outcome]]:

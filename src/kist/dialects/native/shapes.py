@@ -31,6 +31,11 @@ class FileShape(msgspec.Struct, frozen=True):
     updated_at: datetime
     version: Annotated[int, Meta(description="counts replacements, from 1")]
 
+    @property
+    def etag(self) -> str:
+        """The strong validator of the content, unquoted: the same as the server's own (``File.etag``)."""
+        return self.sha256 or f"{self.id}-{self.version}"
+
 
 class FilePage(msgspec.Struct, frozen=True):
     """A page of files. ``next`` is the cursor of the page after it."""

@@ -1,26 +1,17 @@
-"""From a click command to an event loop and back: opens the backend that the caller chose and closes it."""
+"""What a command works on: opens the backend that the caller chose, and closes it."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
 
 from kist.cli.backend import Backend
 from kist.cli.options import Options
 
-T = TypeVar("T")
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run ``work`` to its end. Ctrl-C cancels it first, so that it can tidy up, and then raises."""
-    return asyncio.run(work)
-
 
 @asynccontextmanager
 async def backend(options: Options, *, makes: bool = False) -> AsyncIterator[Backend]:
-    """What the command works on: a running server when one was named, else the local home.
+    """A running server when one was named, else the local home.
 
     ``makes``: whether a home that is not there is to be made.
     """
