@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -19,7 +20,7 @@ from uvicorn.server import ServerState
 
 from kist.asgi.deadlines import Late, Pace, Phase, Watch
 from kist.asgi.exchange import Exchange
-from kist.asgi.head import Head
+from kist.asgi.head import Head, body_framing
 
 log = logging.getLogger("kist.server")
 
@@ -27,6 +28,8 @@ MAX_SILENT = 64 << 10
 """Bytes that may come without completing a head or bringing any of a body."""
 MAX_LINGER = 4 << 20
 """Bytes of an unwanted body that are thrown away so that the client gets to read the answer."""
+MAX_WAITING = 32
+"""Requests that may wait behind the one that is being answered: what came with one read is parsed whole."""
 WRITE_HIGH = 1 << 20
 
 
@@ -106,13 +109,30 @@ class Connection(asyncio.Protocol):
         self._last_data = self.loop.time()
         self._silent += len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:  # answered as if it had not been asked for
-            self._deaf = self.stopping = True
+            self._parse(data)
         except httptools.HttpParserError:
             self._bad_request(400, "this is no valid HTTP request")
         if self._silent > MAX_SILENT and not self._deaf:
             self._bad_request(431, "the head of the request is too large")
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:  # answered as if it had not been asked for, and then closed
+            self.stopping = True
+            framing = body_framing(self._incoming.scope["headers"]) if self._incoming is not None else b""
+            if not framing:
+                self._end_last()
+                return
+            # The parser takes the body for another protocol. One that has never heard of it reads the body.
+            body = SimpleNamespace(on_body=self.on_body, on_message_complete=self._end_last)
+            self._parser = httptools.HttpRequestParser(body)
+            self._parser.feed_data(b"POST / HTTP/1.1\r\nHost: k\r\n%b\r\n\r\n" % framing)
+            self._parser.feed_data(data[upgrade.args[0] :])
+
+    def _end_last(self) -> None:
+        self._end_body()
+        self._deaf = True
 
     def pause_writing(self) -> None:
         self._write_paused = True
@@ -155,6 +175,10 @@ class Connection(asyncio.Protocol):
             self._incoming.take(body)
 
     def on_message_complete(self) -> None:
+        if not self._parser.should_upgrade():  # else the body is still to come
+            self._end_body()
+
+    def _end_body(self) -> None:
         self._silent = 0
         incoming, self._incoming = self._incoming, None
         if incoming is not None:
@@ -181,6 +205,8 @@ class Connection(asyncio.Protocol):
         self._incoming = exchange
         if self._current is None:
             self._answer(exchange)
+        elif len(self._queue) >= MAX_WAITING:
+            self._bad_request(429, "too many requests at once on one connection")
         else:
             self._queue.append(exchange)
             self.pause_reading()
@@ -194,6 +220,8 @@ class Connection(asyncio.Protocol):
 
     def _bad_request(self, status: int, text: str) -> None:
         """Refuse what cannot be read; but first let the requests before it be answered."""
+        if self._deaf:  # the parser stumbles over what comes after a request that was refused already
+            return
         self._deaf = True
         incoming, self._incoming = self._incoming, None
         if incoming is not None:

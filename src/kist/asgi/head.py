@@ -56,3 +56,9 @@ class Head:
         if coding is not None and b"content-length" in singles:
             return "a request has a Content-Length or a Transfer-Encoding, not both"
         return None
+
+
+def body_framing(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """The header line that says where the body ends; empty where there is no body."""
+    named = (b"content-length", b"transfer-encoding")
+    return next((b"%b: %b" % (name, value) for name, value in headers if name in named), b"")

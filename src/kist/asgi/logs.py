@@ -84,7 +84,7 @@ def log_to(stream: TextIO | None = None, level: int = logging.INFO) -> None:
     """Write what Kist and its server log to ``stream`` (standard error), as JSON lines."""
     target = logging.StreamHandler(stream or sys.stderr)
     target.setFormatter(JsonLines())
-    for name in ("kist", "uvicorn"):
+    for name in ("kist", "uvicorn", "asyncio"):
         logger = logging.getLogger(name)
         logger.handlers[:] = [target]
         logger.setLevel(level)

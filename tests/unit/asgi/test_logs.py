@@ -18,7 +18,7 @@ EVIL = 'a\n{"level":"INFO","message":"admin login"}\r\x1b[31m\x7f\x9b\u2028\U000
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    saved = {name: logging.getLogger(name).handlers[:] for name in ("kist", "uvicorn")}
+    saved = {name: logging.getLogger(name).handlers[:] for name in ("kist", "uvicorn", "asyncio")}
     stream = io.StringIO()
     log_to(stream)
     yield stream
@@ -71,6 +71,12 @@ def test_whatever_is_logged_is_one_printable_line() -> None:
     line = JsonLines().format(record(EVIL, exc_info=None))
     assert line.isprintable()
     assert json.loads(line)["message"] == EVIL
+
+
+def test_what_the_event_loop_says_is_json_too(lines: io.StringIO) -> None:
+    logging.getLogger("asyncio").error("Fatal error on transport\nprotocol: x")
+    (line,) = lines.getvalue().splitlines()
+    assert json.loads(line)["message"] == "Fatal error on transport\nprotocol: x"
 
 
 def test_lines_are_not_longer_than_8_kib() -> None:
