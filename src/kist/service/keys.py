@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -41,8 +41,10 @@ class Keys:
             raise Invalid(f"a label has at most {MAX_LABEL_CHARACTERS} characters")
         check_characters(label, "label")
         now = self._ports.clock.now()
-        if expires_at is not None and expires_at <= now:
-            raise Invalid("a key must expire in the future")
+        if expires_at is not None:
+            expires_at = _in_utc(expires_at)
+            if expires_at <= now:
+                raise Invalid("a key must expire in the future")
         secret = self._ports.ids.secret()
         key = Key(
             id=self._ports.ids.token(8),
@@ -87,6 +89,16 @@ class Keys:
 
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """``moment`` as it is kept. ``Invalid`` without a time zone, and for the first and last day of time."""
+    if moment.tzinfo is None:
+        raise Invalid("the time at which a key expires needs a time zone: write it like 2030-01-31T12:00:00Z")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise Invalid("the time at which a key expires lies outside the years 1 to 9999") from error
 
 
 def _check_admin(actor: Actor) -> None:

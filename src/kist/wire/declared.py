@@ -7,7 +7,7 @@ import binascii
 import re
 from email.message import Message
 
-from kist.errors import BadChecksum
+from kist.errors import BadChecksum, BadName
 from kist.wire.call import Call
 
 _SHA256 = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):", re.ASCII)
@@ -33,10 +33,13 @@ def declared_sha256(call: Call) -> str | None:
 
 
 def declared_name(call: Call) -> str | None:
-    """The file name in ``Content-Disposition`` (RFC 6266), None if none."""
+    """The file name in ``Content-Disposition`` (RFC 6266), None if none. ``BadName`` when it cannot be decoded."""
     header = call.headers.get("content-disposition")
     if header is None:
         return None
     message = Message()
     message["content-disposition"] = header.encode("latin-1").decode("utf-8", "replace")
-    return message.get_filename()
+    try:
+        return message.get_filename()
+    except ValueError as error:  # a character set that Python knows and that refuses
+        raise BadName("the file name in Content-Disposition cannot be decoded: write it in UTF-8") from error

@@ -26,7 +26,7 @@ MAX_AROUND = 1024
 MAX_SKIPPED = 1 << 20
 """How much of a part that nobody reads is passed over before the form is refused."""
 
-_BOUNDARY = re.compile(r"boundary=(?:\"([^\"]*)\"|([^\s;\",]*))", re.IGNORECASE)
+_BOUNDARY = re.compile(r"(?<![^\s;])boundary=(?:\"([^\"]*)\"|([^\s;\",]*))", re.IGNORECASE)
 _BOUNDARY_CHARACTERS = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _WORD = r"[\w!#$%&'*+.^`|~-]+"
 _PARAMETER = re.compile(rf'[ \t]*;[ \t]*({_WORD})[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*"|{_WORD})', re.ASCII)

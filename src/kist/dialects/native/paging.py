@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import msgspec
 
@@ -14,10 +15,12 @@ from kist.model.file import File
 from kist.model.query import Cursor, FileQuery, Page, Sort
 
 _encode = msgspec.json.Encoder().encode
-_decoders: dict[Sort, msgspec.json.Decoder[tuple[str, str, str] | tuple[str, int, str] | tuple[str, datetime, str]]] = {
+_Size = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
+_decoders: dict[Sort, msgspec.json.Decoder[Any]] = {
     Sort.NAME: msgspec.json.Decoder(tuple[str, str, str]),
-    Sort.SIZE: msgspec.json.Decoder(tuple[str, int, str]),
-    Sort.CREATED: msgspec.json.Decoder(tuple[str, datetime, str]),
+    Sort.SIZE: msgspec.json.Decoder(tuple[str, _Size, str]),
+    Sort.CREATED: msgspec.json.Decoder(tuple[str, _Time, str]),
 }
 
 
@@ -50,7 +53,9 @@ def _read_cursor(text: str, order: str, sort: Sort) -> Cursor:
     try:
         raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         made_for, value, file_id = _decoders[sort].decode(raw)
-    except (UnicodeEncodeError, binascii.Error, msgspec.DecodeError) as error:
+        if isinstance(value, datetime):
+            value = value.astimezone(UTC)
+    except (UnicodeEncodeError, binascii.Error, msgspec.DecodeError, OverflowError) as error:
         raise Invalid("this cursor was not made for this list: start again without it") from error
     if made_for != order:
         raise Invalid("this cursor belongs to another sort order: start again without it")
