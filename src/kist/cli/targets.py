@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from kist.errors import BadName, Refused
 from kist.model.names import clean_name
+
+_MARK = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
 def target_in(folder: Path, name: str) -> Path:
@@ -30,7 +33,12 @@ def last_part(name: str) -> str:
 
 
 def part_of(target: Path, mark: str) -> Path:
-    """The temporary file beside ``target``; ``mark`` tells one content from another."""
+    """The temporary file beside ``target``; ``mark`` tells one content from another.
+
+    ``BadName`` for a mark that could lead elsewhere: it comes from a server.
+    """
+    if not _MARK.fullmatch(mark):
+        raise BadName("the server gave this file neither a proper checksum nor a proper id")
     # Names have at most 255 bytes on most file systems, and the whole of this one must fit as well.
     short = target.name.encode()[:200].decode(errors="ignore")
     return target.with_name(f".{short}.{mark}.part")

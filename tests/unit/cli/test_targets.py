@@ -40,6 +40,12 @@ def test_whatever_the_name_the_target_is_inside(tmp_path_factory: pytest.TempPat
     assert folder in target.resolve().parents
 
 
+@pytest.mark.parametrize("mark", ["../../../x", "a/b", "", "a\0b", "\x1b[31m"])
+def test_a_checksum_that_is_none_leads_nowhere(tmp_path: Path, mark: str) -> None:
+    with pytest.raises(BadName):
+        part_of(tmp_path / "x", mark)
+
+
 def test_temporary_names_fit_beside_long_ones(tmp_path: Path) -> None:
     target = tmp_path / ("ü" * 127)
     part = part_of(target, "0123456789abcdef")
