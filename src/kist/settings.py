@@ -198,17 +198,7 @@ def read_settings(environment: Mapping[str, str] | None = None, folder: Path | N
     The environment wins over the file; empty values count as not set. Raises ``Misconfigured`` naming the setting,
     what is wrong with it and what to write, also for an unknown ``KIST_…`` name.
     """
-    found = _found(environment, folder)
-    _refuse_unknown(found)
-    values = {setting.name: _value(setting, found) for setting in SETTINGS}
-    values = {name: value for name, value in values.items() if value is not None}
-    home = Path(values.pop("KIST_HOME", "./kist-data")).expanduser().absolute()
-    plain = {_field(name): value for name, value in values.items() if not name.startswith("KIST_S3_")}
-    plain.setdefault("database", f"sqlite:///{home / 'kist.sqlite'}")
-    plain.setdefault("store", _older_store(found) or f"disk:{home / 'objects'}")
-    settings = Settings(home=home, s3_secrets=_s3_secrets(values), **plain)
-    _check_together(settings)
-    return settings
+    return _settings_of(_found(environment, folder))
 
 
 @dataclass(frozen=True)
@@ -237,7 +227,7 @@ def examine_settings(
     faults: list[Misconfigured] = []
     while True:
         try:
-            return read_settings(found, Path("/nonexistent")), tuple(faults)
+            return _settings_of(found), tuple(faults)
         except Misconfigured as fault:
             faults.append(fault)
             names = [name for name in str(fault.about.get("settings", "")).split() if found.pop(name, None) is not None]
@@ -250,6 +240,19 @@ def _found(environment: Mapping[str, str] | None, folder: Path | None) -> dict[s
     file = {name: value for name, value in dotenv_values((folder or Path()) / ".env").items() if value}
     given = {name: value for name, value in (os.environ if environment is None else environment).items() if value}
     return file | given
+
+
+def _settings_of(found: Mapping[str, str]) -> Settings:
+    _refuse_unknown(found)
+    values = {setting.name: _value(setting, found) for setting in SETTINGS}
+    values = {name: value for name, value in values.items() if value is not None}
+    home = Path(values.pop("KIST_HOME", "./kist-data")).expanduser().absolute()
+    plain = {_field(name): value for name, value in values.items() if not name.startswith("KIST_S3_")}
+    plain.setdefault("database", f"sqlite:///{home / 'kist.sqlite'}")
+    plain.setdefault("store", _older_store(found) or f"disk:{home / 'objects'}")
+    settings = Settings(home=home, s3_secrets=_s3_secrets(values), **plain)
+    _check_together(settings)
+    return settings
 
 
 def _field(name: str) -> str:

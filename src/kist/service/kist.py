@@ -16,7 +16,7 @@ from kist.service.uploads import Uploads
 class Kist:
     """One file service: its verbs, grouped by noun.
 
-    ``draining`` is set by a host that is stopping: the service goes on, but ``ready`` says no.
+    ``draining`` is set by a host that is stopping: the service goes on, but ``problems`` tells of it.
     """
 
     def __init__(self, ports: Ports, keys: Keys, entry: Entry) -> None:
