@@ -274,8 +274,8 @@ def test_put_that_lands_late(rgw: S3Server, tmp_path: Path) -> None:
         with serving(site.settings) as server:
             proxy.add(Fault(Kind.LATE, PUT, 5, times=None))
             check_unavailable(site.client(server.url).put("late", SMALL))
-        site.recover()
+        site.recover(after=30)
         proxy.wait_until_met(5)
         proxy.heal()
-        site.recover(after=600)
+        site.recover(after=800)
         assert site.violations() == []

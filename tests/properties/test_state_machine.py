@@ -360,7 +360,7 @@ def profile(examples: int, **more: Any) -> settings:
 
 
 def test_agrees_with_a_dictionary() -> None:
-    run_state_machine_as_test(Machine, settings=profile(120, derandomize=True, database=None))
+    run_state_machine_as_test(Machine, settings=profile(100, derandomize=True, database=None))
 
 
 @pytest.mark.slow
