@@ -10,7 +10,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -159,7 +158,7 @@ def test_the_greeting_shows_no_lines_that_would_not_work(tmp_path: Path) -> None
     assert "curl" not in "\n".join(greeting(without, "http://127.0.0.1:1", None))
 
 
-def test_the_worker_erases_and_stops_when_it_is_told(tmp_path: Path) -> None:
+def test_the_worker_names_its_chores_and_stops_when_it_is_told(tmp_path: Path) -> None:
     home = environment(tmp_path)
     subprocess.run([*KIST, "migrate"], env=home, check=True, capture_output=True, timeout=SECONDS)
     with subprocess.Popen(
@@ -167,7 +166,6 @@ def test_the_worker_erases_and_stops_when_it_is_told(tmp_path: Path) -> None:
     ) as worker:
         assert worker.stdout is not None
         assert "expire, erase" in worker.stdout.readline()
-        time.sleep(0.2)
         worker.send_signal(signal.SIGTERM)
         said = worker.communicate(timeout=SECONDS)[1]
     assert worker.returncode == 0

@@ -11,8 +11,8 @@ from kist.errors import KistError, StoreRefused, StoreUnavailable
 from kist.ports.system import Clock, Ids
 from kist.stores.s3.address import Addresses
 from kist.stores.s3.breaker import Breaker
-from kist.stores.s3.faults import Refusal, error_in, fault, meaning
 from kist.stores.s3.identity import Identity
+from kist.stores.s3.refusals import Refusal, error_in, error_of, meaning
 from kist.stores.s3.retry import Backoff, Tries
 from kist.stores.s3.settings import S3Settings
 from kist.stores.s3.signer import EMPTY, UNSIGNED, encode_query
@@ -79,7 +79,7 @@ class Sender:
 
     def refused(self, ask: Ask, status: int, headers: Mapping[str, str], body: bytes) -> KistError:
         """The error for an answer that is no success."""
-        return fault(self._refusal(ask, status, headers, body))
+        return error_of(self._refusal(ask, status, headers, body))
 
     def meaning(self, code: str, ask: Ask) -> KistError:
         """The error for a code that came inside an answer."""

@@ -108,7 +108,7 @@ class Refusal(NamedTuple):
         return f"{self.method} in bucket {self.bucket}" if self.bucket else f"{self.method} for the whole account"
 
 
-def fault(refusal: Refusal) -> KistError:
+def error_of(refusal: Refusal) -> KistError:
     """The error to raise for an answer that is no success."""
     node = _error_node(refusal.body)
     code = _code(node, refusal)
@@ -142,8 +142,7 @@ def meaning(code: str, refusal: Refusal) -> KistError:
 
 def error_in(body: bytes) -> bool:
     """Whether a body that came with a success says the opposite, as S3's long operations may."""
-    node = _error_node(body)
-    return node is not None
+    return _error_node(body) is not None
 
 
 def _error_node(body: bytes) -> Node | None:
