@@ -31,10 +31,6 @@ BORDERS = [
 ]
 
 
-ORPHANED = pytest.mark.xfail(reason="what a sleeper puts after its upload was ended and erased has no row", strict=True)
-PUT_LATE = [pytest.param(border, marks=ORPHANED) for border in BORDERS[:2]] + BORDERS[2:]
-
-
 class Sleeper(Failpoints):
     """Falls asleep at a border, counted from when it is armed; ``dream`` is what happens meanwhile."""
 
@@ -94,7 +90,7 @@ def put_event(number: int, data: bytes) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("repeats", [False, True])
-@pytest.mark.parametrize("border", PUT_LATE)
+@pytest.mark.parametrize("border", BORDERS)
 async def test_put(tmp_path: Path, border: str, repeats: bool) -> None:
     pair = Pair(tmp_path / "home", border)
     await pair.start()
@@ -110,7 +106,7 @@ async def test_put(tmp_path: Path, border: str, repeats: bool) -> None:
     assert await pair.end(log) == []
 
 
-@pytest.mark.parametrize("border", PUT_LATE)
+@pytest.mark.parametrize("border", BORDERS)
 async def test_replace(tmp_path: Path, border: str) -> None:
     pair = Pair(tmp_path / "home", border)
     await pair.start()

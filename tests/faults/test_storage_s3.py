@@ -265,7 +265,6 @@ def timed_refusal(site: Site, client: Client) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.xfail(reason="what a server carries out after its place was erased has no row", strict=True)
 def test_put_that_lands_late(rgw: S3Server, tmp_path: Path) -> None:
     """A put that was given up may still be carried out: its bytes must not stay for ever (T28)."""
     with proxying(rgw.endpoint) as proxy:

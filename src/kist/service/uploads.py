@@ -8,11 +8,11 @@ were looked at.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
-from kist.errors import Clash, KistError, NotSignedIn, Stale, TooLarge, WrongState, WrongType
+from kist.errors import Clash, FileMissing, KistError, NotSignedIn, Stale, TooLarge, WrongState, WrongType
 from kist.model.actor import Action, Actor
 from kist.model.changes import Add, Change, Count, Counter, Drop, Swap
 from kist.model.content import PutRules
@@ -149,7 +149,7 @@ class Uploads:
 
         Safe to repeat and to race with the upload itself: one of the two wins.
         """
-        changes: list[Change] = [Drop(upload), *self._release(upload), Add(self._leftovers(upload))]
+        changes: list[Change] = [Drop(upload), *self._release(upload), *self._leftovers(upload)]
         if upload.new:
             changes.append(Drop(await self._ports.catalogue.file(upload.file_id)))
         if (record := await self._repeats.open_record(upload)) is not None:
@@ -226,13 +226,20 @@ class Uploads:
             counts.append(Count(owner=upload.owner, counter=Counter.BYTES, by=sign * upload.reserved))
         return tuple(counts)
 
-    def _leftovers(self, upload: Upload) -> Doomed:
-        return Doomed(
-            id=self._ports.ids.uuid(),
-            bucket=upload.bucket,
-            key=upload.key,
-            not_before=self._ports.clock.now(),
-            unfinished=True,
+    def _leftovers(self, upload: Upload) -> tuple[Change, ...]:
+        """The place is doomed twice: now, and again when no write that was given up can still land there."""
+        now = self._ports.clock.now()
+        return tuple(
+            Add(
+                Doomed(
+                    id=self._ports.ids.uuid(),
+                    bucket=upload.bucket,
+                    key=upload.key,
+                    not_before=moment,
+                    unfinished=True,
+                )
+            )
+            for moment in (now, now + self._ports.limits.late_write)
         )
 
     async def _alive(self, incoming: Incoming, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
@@ -298,11 +305,21 @@ class Uploads:
                 await self._abort(incoming)
 
     async def _abort(self, incoming: Incoming) -> None:
+        """End an upload after a failure. The caller is owed that error: what fails here is left to the chores."""
+        with suppress(KistError):
+            try:
+                await self.end(incoming.upload)
+            except (Clash, FileMissing):
+                await self._doom_late_bytes(incoming.upload)
+
+    async def _doom_late_bytes(self, upload: Upload) -> None:
+        """Somebody else ended this upload: what it wrote since then must go too, unless it was completed after all."""
         try:
-            await self.end(incoming.upload)
-        except KistError:
-            # The caller is owed the first error. The expire chore ends the upload when its deadline has passed.
-            return
+            kept = (await self._ports.catalogue.file(upload.file_id)).key
+        except FileMissing:
+            kept = ""
+        if kept != upload.key:
+            await self._ports.catalogue.commit(self._leftovers(upload)[-1])
 
 
 def _ended() -> WrongState:

@@ -13,6 +13,7 @@ from kist.errors import (
     BadChecksum,
     BadName,
     BucketMissing,
+    CatalogueBusy,
     FileMissing,
     Incomplete,
     InProgress,
@@ -26,6 +27,7 @@ from kist.errors import (
     WrongType,
 )
 from kist.model.actor import ANONYMOUS, Actor, Role
+from kist.model.changes import Change, Swap
 from kist.model.content import PutRules, Stored
 from kist.model.file import FileState
 from kist.model.limits import Limits
@@ -51,6 +53,9 @@ async def broken_off(*data: bytes) -> AsyncIterator[bytes]:
 
 def is_empty(world: World) -> bool:
     """Nothing is left of an upload but doomed places."""
+    drive(world.kist.upkeep.erase_doomed())
+    assert not world.objects()
+    world.clock.advance(16 * 60)
     drive(world.kist.upkeep.erase_doomed())
     page = drive(world.kist.files.page(ROOT, FileQuery()))
     usage = drive(world.catalogue.usage("ann"))
@@ -219,6 +224,40 @@ def test_an_upload_without_a_sign_of_life_is_ended_and_cannot_come_back(world: W
     with pytest.raises(WrongState):
         drive(world.kist.uploads.receive(ANN, Intent(name="x"), stalls()))
     assert is_empty(world)
+
+
+def test_bytes_that_land_after_their_upload_was_ended_are_erased_as_well(world: World) -> None:
+    async def sleeps() -> AsyncIterator[bytes]:
+        yield b"first"
+        world.clock.jump(3600)
+        await world.kist.upkeep.end_overdue_uploads()
+        await world.kist.upkeep.erase_doomed()
+        world.clock.jump(3600)
+        await world.kist.upkeep.erase_doomed()
+
+    with pytest.raises(WrongState):
+        drive(world.kist.uploads.receive(ANN, Intent(name="x"), sleeps()))
+    assert len(world.objects()) == 1
+    world.clock.advance(16 * 60)
+    assert is_empty(world)
+
+
+def test_an_answer_that_was_lost_after_the_commit_costs_no_bytes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = world.catalogue.commit
+
+    async def commits_and_fails(*changes: Change) -> None:
+        await commit(*changes)
+        if any(isinstance(change, Swap) for change in changes):
+            raise CatalogueBusy("who knows")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.catalogue, "commit", commits_and_fails)
+        with pytest.raises(CatalogueBusy):
+            world.put(ANN, "x", b"kept")
+    world.clock.advance(16 * 60)
+    drive(world.kist.upkeep.erase_doomed())
+    (file,) = drive(world.kist.files.page(ANN, FileQuery())).items
+    assert world.read(ANN, file.id) == b"kept"
 
 
 def test_a_slow_upload_lives_as_long_as_bytes_flow(world: World) -> None:
