@@ -17,7 +17,14 @@ from kist.asgi.serving import address_of, bind
 async def main(name: str, folder: Path) -> None:
     listener = bind("127.0.0.1", 0)
     app = PEERS[name](folder)
-    config = uvicorn.Config(app, http="httptools", lifespan="off", access_log=False, log_level="warning")
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        timeout_keep_alive=600,  # it waits while the other side has its turn
+    )
     print(json.dumps({"url": address_of(listener)}), flush=True)
     await uvicorn.Server(config).serve(sockets=[listener])
 
