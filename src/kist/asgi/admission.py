@@ -9,6 +9,7 @@ from kist.model.actor import Actor
 from kist.wire.body import too_large
 from kist.wire.call import Call
 from kist.wire.credentials import act_as
+from kist.wire.pages import refuse_foreign_pages
 from kist.wire.routes import BodyKind, Dialect, Needs, Route
 
 BUSY_WAIT = 5
@@ -31,8 +32,10 @@ class Served(Protocol):
         """Who may come in."""
 
 
-async def admit(call: Call, route: Route, dialect: Dialect, entry: Admits) -> None:
-    """Set the actor of ``call``, or raise when they may not use ``route``."""
+async def admit(
+    call: Call, route: Route, dialect: Dialect, entry: Admits, *, origins: frozenset[str] = frozenset()
+) -> None:
+    """Set the actor of ``call``, or raise when they may not use ``route``. ``origins``: whose pages are trusted."""
     if route.needs is Needs.NOTHING:
         return
     token = None
@@ -43,6 +46,8 @@ async def admit(call: Call, route: Route, dialect: Dialect, entry: Admits) -> No
     actor = await entry.admit(token, act_as=act_as(call), address=call.address, dialect=dialect.name)
     if not actor.signed_in:
         raise NotSignedIn("sign in first: send a key as Authorization: Bearer, or as the password of Basic")
+    if token is None:
+        refuse_foreign_pages(call, origins)
     if route.needs is Needs.ADMIN and not actor.is_admin:
         raise NotAllowed("only an admin may do this")
     call.actor = actor

@@ -32,6 +32,7 @@ class Ground:
         self.options = options
         self.slots = UploadSlots(options.uploads, options.uploads_per_address)
         self.cors = Cors(options.origins)
+        self.origins = frozenset(options.origins)
 
 
 class Owner(NamedTuple):
@@ -71,7 +72,7 @@ class Endpoint:
         """Decide by the headers alone; whether an upload slot was taken."""
         ground, route = self._ground, self._route
         call.body.length = declared_length(call)
-        await admit(call, route, self._owner.dialect, ground.kist.entry)
+        await admit(call, route, self._owner.dialect, ground.kist.entry, origins=ground.origins)
         check_body(call, route, ground.options.small_body)
         if route.body is not BodyKind.FILE or call.body.length == 0:
             return False

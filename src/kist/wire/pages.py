@@ -1,0 +1,44 @@
+"""Which pages in a browser may call without a credential: only those of this server itself (T78, T81).
+
+A caller whom ``KIST_ANONYMOUS`` lets in is known by nothing but the way it comes. A page of any site could come the
+same way through its visitor's browser: by a form, or under a name of its own that it makes point here (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from kist.errors import NotAllowed
+from kist.wire.call import Call
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN_PAGES = ("same-origin", "none")
+
+
+def refuse_foreign_pages(call: Call, origins: frozenset[str]) -> None:
+    """``NotAllowed`` for what a page of another site could have made a browser send. ``origins`` are trusted."""
+    host = call.headers.get("host")
+    if host is not None and not _is_ours(host, call.base_url):
+        raise NotAllowed("without a key, call this server by its address or by the name in KIST_PUBLIC_URL")
+    if call.method in _SAFE:
+        return
+    origin = call.headers.get("origin")
+    if origin in origins:
+        return
+    site = call.headers.get("sec-fetch-site")
+    own = site in _OWN_PAGES if site is not None else origin is None or urlsplit(origin).netloc == host
+    if not own:
+        raise NotAllowed("pages of other sites may change nothing here without a key")
+
+
+def _is_ours(host: str, base_url: str) -> bool:
+    """Whether no stranger can make ``host`` point here: an address, this machine, or the public name."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        if name == "localhost" or name.endswith(".localhost") or name == urlsplit(base_url).hostname:
+            return True
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
