@@ -10,12 +10,14 @@ from kist.model.names import check_characters
 MAX_ENTRIES = 64
 MAX_KEY_CHARACTERS = 64
 MAX_VALUE_CHARACTERS = 1024
+MAX_BYTES = 8 << 10
+"""Of all keys and values in UTF-8: a page of a list shows those of a thousand files."""
 
 
 def check_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     """Return ``metadata`` as a dictionary, or raise ``Invalid`` (``BadName`` for characters that no text may hold).
 
-    At most 64 entries; keys of 1 to 64 characters, values of at most 1024.
+    At most 64 entries; keys of 1 to 64 characters, values of at most 1024; 8 KiB in all.
     """
     if len(metadata) > MAX_ENTRIES:
         raise Invalid(f"at most {MAX_ENTRIES} metadata entries, not {len(metadata)}", limit=MAX_ENTRIES)
@@ -26,4 +28,6 @@ def check_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
             raise Invalid(f"the metadata value of {key!r} is longer than {MAX_VALUE_CHARACTERS} characters")
         check_characters(key, "metadata key")
         check_characters(value, "metadata value")
+    if sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items()) > MAX_BYTES:
+        raise Invalid(f"the metadata of a file has at most {MAX_BYTES} bytes in all", limit=MAX_BYTES)
     return dict(metadata)

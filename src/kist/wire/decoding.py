@@ -16,6 +16,10 @@ SMALL_BODY = 1 << 20
 """What a body that is no file may weigh, unless its route says otherwise."""
 FORM_URLENCODED = "application/x-www-form-urlencoded"
 
+_SHORT = 128 << 10
+"""``json`` says best what is wrong with a document, and makes little of one this short."""
+_MAX_COLONS = 200_000
+"""More than any document of ours has, in fields and in texts."""
 _MAX_DIGITS = 19
 _MAX_BITS = 63
 _WHERE = re.compile(r" - at `\$\.?(.*)`$", re.DOTALL)
@@ -40,6 +44,8 @@ def decode_json(raw: bytes, kind: type[T]) -> T:
     """``raw`` as ``kind``, or ``Invalid`` with the path to what is wrong."""
     if not raw:
         raise Invalid("the body is empty: send JSON")
+    if len(raw) > _SHORT:
+        _check_shape(raw, kind)
     try:
         value = json.loads(
             raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_small_int
@@ -53,6 +59,20 @@ def decode_json(raw: bytes, kind: type[T]) -> T:
     if _SURROGATE.search(raw):
         _refuse_lone_surrogates(value)
     return _convert(value, kind, "the field", strict=True)
+
+
+def _check_shape(raw: bytes, kind: type[T]) -> None:
+    """Refuse what is no ``kind`` at its first wrong byte, before ``json`` makes millions of objects out of it."""
+    if raw.count(b":") > _MAX_COLONS:
+        raise Invalid("the JSON in the body has too many fields")
+    try:
+        msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        raise Invalid(_sentence(str(error), "the field")) from error
+    except RecursionError as error:
+        raise Invalid("the JSON in the body is nested too deeply") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"the body is not valid JSON: {error}") from error
 
 
 def decode_query(query: Query, kind: type[T], what: str = "the query parameter") -> T:
