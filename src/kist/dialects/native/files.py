@@ -16,7 +16,7 @@ from kist.dialects.native.shapes import (
     ListQuery,
     shape_file,
 )
-from kist.errors import BadName, Incomplete, InProgress, Stale, TooLarge
+from kist.errors import BadName, BucketMissing, Incomplete, InProgress, Stale, TooLarge
 from kist.model.file import File
 from kist.model.media import UNKNOWN
 from kist.model.upload import Door, Intent, Repeat
@@ -136,7 +136,7 @@ def _created(file: File) -> Reply:
     return Reply.json(shape_file(file), status=201, headers=[("location", f"/v1/files/{file.id}")])
 
 
-_UPLOAD_ERRORS = (BadName, Incomplete, TooLarge, InProgress)
+_UPLOAD_ERRORS = (BadName, BucketMissing, Incomplete, TooLarge, InProgress)
 
 ROUTES = (
     Route(
