@@ -54,7 +54,7 @@ def test_what_is_no_token_is_left_to_others(reader: TokenReader) -> None:
         {"aud": "other"},
         {"sub": None},
         {"sub": "not an id!"},
-        {"nbf": time.time() + 600},
+        {"nbf": time.time() + 86_400},
         {"key": OTHER},
         {"headers": {"kid": "unknown"}},
         {"key": "x" * 64, "algorithm": "HS256"},
