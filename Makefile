@@ -20,6 +20,7 @@ run: $(RUN) ## serve on http://127.0.0.1:8000 from ./kist-data
 	@exec .venv/bin/kist serve $(ARGS)
 
 install: $(RUN) ## make .venv with what it takes to run; afterwards .venv/bin/kist works
+	@echo "installed: .venv/bin/kist"
 
 dist: $(RUN) ## build the wheel and the source archive into dist/
 	rm -rf dist
