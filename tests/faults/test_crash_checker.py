@@ -35,11 +35,12 @@ class Home:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._lively = folder.with_name("lively")
         self.log: list[dict[str, Any]] = []
         self.kept, self.removed = asyncio.run(self._fill())
 
     async def _fill(self) -> tuple[str, str]:
-        kist = await compose(disk_settings(self.folder), clock=SystemClock(), ids=SystemIds())
+        kist = await compose(disk_settings(self._lively), clock=SystemClock(), ids=SystemIds())
         ann, ids = Actor("ann"), []
         for number, data in enumerate((KEPT, LOST)):
             self.log.append({"asked": number, "verb": "put", "name": "a", "sha256": hashlib.sha256(data).hexdigest()})
@@ -49,7 +50,8 @@ class Home:
         self.log.append({"asked": 2, "verb": "remove", "file": ids[1]})
         await kist.files.remove(ann, ids[1])
         self.log.append({"done": 2, "file": ids[1]})
-        await kist.uploads.receiving(ann, Intent(name="never", size=9)).__aenter__()
+        async with kist.uploads.receiving(ann, Intent(name="never", size=9)):
+            shutil.copytree(self._lively, self.folder, ignore=shutil.ignore_patterns("*-shm"))
         await kist.close()
         return ids[0], ids[1]
 
