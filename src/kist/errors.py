@@ -123,9 +123,16 @@ class Conflict(Refused):
 
 
 class Clash(Conflict):
-    """Somebody else changed the row first: read it again and decide again."""
+    """Somebody else changed the row first: read it again and decide again.
+
+    ``change``: which of the changes handed over together could not be made, counted from 0; None where none was.
+    """
 
     retry = True
+
+    def __init__(self, message: str, *, change: int | None = None, **about: object) -> None:
+        super().__init__(message, **about)
+        self.change = change
 
 
 class WrongState(Conflict):

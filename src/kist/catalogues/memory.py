@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from kist.errors import Clash, FileMissing, KeyMissing, UploadMissing
-from kist.model.changes import Add, Change, Count, Drop, Row, Swap, row_id
+from kist.model.changes import GUARDS, Add, Change, Count, Drop, Row, Swap, row_id
 from kist.model.file import File, FileState
 from kist.model.names import fold
 from kist.model.query import Cursor, FileQuery, Page, Sort
@@ -118,7 +118,7 @@ class MemoryCatalogue:
                 return self._put(found, msgspec.structs.replace(found, **changed))
             case Drop(row):
                 found = self._row(type(row), *row_id(row))
-                return self._put(found, None) if found and _state(found) == _state(row) else None
+                return self._put(found, None) if found and _guarded(found) == _guarded(row) else None
             case Count():
                 return self._count(change)
 
@@ -162,7 +162,7 @@ class MemoryCatalogue:
 def clash(index: int, change: Change) -> Clash:
     """The ``Clash`` of the change at ``index`` of a commit."""
     if isinstance(change, Count):
-        return Clash("the limit would be exceeded", change=index, counter=str(change.counter))
+        return Clash("the limit would be exceeded", change=index)
     return Clash("somebody else changed this first: read it again and decide again", change=index)
 
 
@@ -181,8 +181,8 @@ def _first(limit: int, rows: Iterable[R], order: Callable[[R], tuple[object, ...
     return tuple(islice(sorted(rows, key=order), limit))
 
 
-def _state(row: Row) -> object:
-    return getattr(row, "state", None)
+def _guarded(row: Row) -> tuple[object, ...]:
+    return tuple(getattr(row, name) for name in GUARDS.get(type(row), ()))
 
 
 def _differences(before: Row, after: Row) -> dict[str, object]:
@@ -192,8 +192,9 @@ def _differences(before: Row, after: Row) -> dict[str, object]:
 
 
 def _unchanged(found: Row, before: Row, changed: Iterable[str]) -> bool:
-    """Whether the state, and every field that is about to change, still have the values of ``before``."""
-    return _state(found) == _state(before) and all(getattr(found, name) == getattr(before, name) for name in changed)
+    """Whether the guards, and every field that is about to change, still have the values of ``before``."""
+    same = _guarded(found) == _guarded(before)
+    return same and all(getattr(found, name) == getattr(before, name) for name in changed)
 
 
 def _rank(file: File, sort: Sort) -> tuple[str | int | datetime, str]:

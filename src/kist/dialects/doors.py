@@ -7,8 +7,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 
 from kist.errors import Invalid
 from kist.model.media import UNKNOWN
-from kist.model.upload import Door, Intent
-from kist.service.uploads import Incoming
+from kist.model.upload import Declared, Door, Intent, Repeat
+from kist.service.incoming import Incoming
 from kist.wire.call import Call
 from kist.wire.declared import declared_sha256
 from kist.wire.parts import Part, form_parts
@@ -51,18 +51,26 @@ async def form_taken(call: Call, begin: Begin) -> AsyncIterator[Form]:
         yield form
 
 
-def form_intent(part: Part, **more: object) -> Intent:
-    """What the headers of a file part say of it."""
-    return Intent(name=part.filename or "", type=part.type or UNKNOWN, door=Door.FORM, **more)  # type: ignore[arg-type]
+def declared_by_part(part: Part) -> Declared:
+    """What the headers of a file part say of its bytes."""
+    return Declared(type=part.type or UNKNOWN, door=Door.FORM)
 
 
-def raw_intent(call: Call, name: str, **more: object) -> Intent:
+def declared_by_call(call: Call) -> Declared:
     """What the headers of a request say of its body."""
+    return Declared(
+        type=call.headers.get("content-type") or UNKNOWN, size=call.body.length, sha256=declared_sha256(call)
+    )
+
+
+def intent_of(declared: Declared, name: str, *, bucket: str | None = None, repeat: Repeat | None = None) -> Intent:
+    """What a caller wants who sends these bytes as a new file."""
     return Intent(
         name=name,
-        type=call.headers.get("content-type") or UNKNOWN,
-        size=call.body.length,
-        sha256=declared_sha256(call),
-        door=Door.RAW,
-        **more,  # type: ignore[arg-type]
+        bucket=bucket,
+        repeat=repeat,
+        type=declared.type,
+        size=declared.size,
+        sha256=declared.sha256,
+        door=declared.door,
     )

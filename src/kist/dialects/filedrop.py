@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from kist.dialects.doors import form_intent, form_taken, raw_intent
+from kist.dialects.doors import declared_by_call, declared_by_part, form_taken, intent_of
 from kist.errors import (
     BadChecksum,
     BadName,
@@ -22,8 +22,8 @@ from kist.errors import (
 )
 from kist.model.file import File
 from kist.model.query import MAX_PAGE, FileQuery
+from kist.service.incoming import Incoming
 from kist.service.kist import Kist
-from kist.service.uploads import Incoming
 from kist.wire.call import Call
 from kist.wire.declared import declared_name
 from kist.wire.decoding import FORM_URLENCODED, decode_body, read_urlencoded
@@ -83,11 +83,11 @@ async def upload(call: Call, kist: Kist) -> Reply:
         name = given or declared_name(call)
         if not name:
             raise BadName("no file: send a form with a part named file, or a raw body with ?file_name=")
-        file = await kist.uploads.receive(call.actor, raw_intent(call, name), call.body)
+        file = await kist.uploads.receive(call.actor, intent_of(declared_by_call(call), name), call.body)
         return _uploaded(file)
 
     def begin(part: Part) -> AbstractAsyncContextManager[Incoming]:
-        return kist.uploads.receiving(call.actor, form_intent(part))
+        return kist.uploads.receiving(call.actor, intent_of(declared_by_part(part), part.filename or ""))
 
     async with form_taken(call, begin) as form:
         return _uploaded(await form.file().complete(name=given or _name_in(form.fields.get)))
@@ -111,7 +111,7 @@ async def update(call: Call, kist: Kist) -> Reply:
     given = _name_in(call.query.get)
     if call.body.length == 0 and not call.content_type:
         return await _rename(call, kist, given)
-    async with kist.uploads.replacing(call.actor, call.params["id"], raw_intent(call, "")) as incoming:
+    async with kist.uploads.replacing(call.actor, call.params["id"], declared_by_call(call)) as incoming:
         await incoming.accept(call.body)
         await incoming.complete(name=given)
     return Reply.json(Message("File updated"))
@@ -150,7 +150,7 @@ def show_error(error: KistError, call: Call) -> Reply:
 
 async def _update_by_form(call: Call, kist: Kist) -> Reply:
     def begin(part: Part) -> AbstractAsyncContextManager[Incoming]:
-        return kist.uploads.replacing(call.actor, call.params["id"], form_intent(part))
+        return kist.uploads.replacing(call.actor, call.params["id"], declared_by_part(part))
 
     async with form_taken(call, begin) as form:
         name = _name_in(form.fields.get) or call.query.get("file_name")

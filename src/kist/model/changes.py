@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TypeAlias
 
 import msgspec
 
-from kist.errors import WrongState
+from kist.errors import Clash, WrongState
 from kist.model.file import File, FileState
 from kist.model.rows import AuditEntry, Doomed, Idempotency, Key
 from kist.model.upload import Upload, UploadState
@@ -22,9 +23,9 @@ class Add(msgspec.Struct, frozen=True):
 
 
 class Swap(msgspec.Struct, frozen=True):
-    """``before`` becomes ``after``: compare-and-set on every field that differs and on the state.
+    """``before`` becomes ``after``: compare-and-set on every field that differs and on the guards of its kind.
 
-    ``Clash`` when the row is gone or one of those fields no longer has the value in ``before``. Raises
+    ``Clash`` when the row is gone or one of those fields, or a guard, no longer has the value in ``before``. Raises
     ``WrongState`` at once when the table below forbids the move.
     """
 
@@ -36,7 +37,7 @@ class Swap(msgspec.Struct, frozen=True):
 
 
 class Drop(msgspec.Struct, frozen=True):
-    """The row goes. ``Clash`` when it is gone already or its state is no longer that of ``row``."""
+    """The row goes. ``Clash`` when it is gone already or a guard of its kind is no longer that of ``row``."""
 
     row: Row
 
@@ -59,6 +60,9 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Change: TypeAlias = Add | Swap | Drop | Count
+
+GUARDS: dict[type, tuple[str, ...]] = {File: ("state",), Upload: ("state",), Idempotency: ("created_at",)}
+"""The fields by which a row is known to be the one that was read, beside its id. The other kinds need none."""
 
 FILE_MOVES: frozenset[tuple[FileState, FileState]] = frozenset(
     {
@@ -94,6 +98,11 @@ def check_move(before: Row, after: Row) -> None:
         raise WrongState(f"a file cannot go from {before.state} to {after.state}", state=str(before.state))
     if isinstance(before, Upload) and isinstance(after, Upload) and (before.state, after.state) not in UPLOAD_MOVES:
         raise WrongState(f"an upload cannot go from {before.state} to {after.state}", state=str(before.state))
+
+
+def lost(changes: Sequence[Change], clash: Clash) -> Change | None:
+    """Which of ``changes``, handed over together, ``clash`` is about."""
+    return None if clash.change is None else changes[clash.change]
 
 
 def row_id(row: Row) -> tuple[str, ...]:

@@ -15,8 +15,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     ``max_upload_size``: the largest file that a proxied upload may bring. ``max_base64_size``: the largest file sent
     as base64, which is held in memory. ``refuse_mismatch``: refuse content whose first bytes show another type than
     the declared one, instead of recording both. ``lease``: how long an upload may show no sign of life before it is
-    ended. ``late_write``: how long after it was given up a write may still be carried out by a store. ``read_grace``: how long replaced and removed bytes stay, so that open reads finish. ``repeat_life``: how
-    long an idempotency key is remembered.
+    ended. ``late_write``: how long after it was given up a write may still be carried out by a store. ``read_grace``:
+    how long replaced and removed bytes stay, so that open reads finish. ``repeat_life``: how long an idempotency key
+    is remembered.
     """
 
     max_upload_size: int = 5 * GIB

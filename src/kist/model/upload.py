@@ -32,19 +32,26 @@ class Repeat(msgspec.Struct, frozen=True):
     fingerprint: str
 
 
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller says of the bytes before sending them.
+class Declared(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller says of bytes before sending them.
 
-    ``size`` in bytes, ``sha256`` in lower-case hex, None where not declared. ``repeat`` makes the request safe to
-    send again. ``bucket`` None means the base bucket.
+    ``size`` in bytes, ``sha256`` in lower-case hex, None where not declared.
     """
 
-    name: str
     type: str = "application/octet-stream"
     size: int | None = None
     sha256: str | None = None
-    bucket: str | None = None
     door: Door = Door.RAW
+
+
+class Intent(Declared, frozen=True, kw_only=True):
+    """What a caller says of a new file before sending it.
+
+    ``bucket`` None means the base bucket. ``repeat`` makes the request safe to send again.
+    """
+
+    name: str
+    bucket: str | None = None
     metadata: dict[str, str] = {}
     repeat: Repeat | None = None
 

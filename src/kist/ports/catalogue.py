@@ -52,7 +52,7 @@ class Catalogue(Protocol):
         """All of ``changes`` or none, durable before returning.
 
         ``Clash`` when an ``Add`` finds its id taken, a ``Swap`` or ``Drop`` finds another row than it was told, or a
-        ``Count`` would pass its limit; ``about["change"]`` is the index of that change. Nothing is then changed.
+        ``Count`` would pass its limit; its ``change`` says which one. Nothing is then changed.
         Also when a second ready file would have the same ``address`` in one bucket. ``Invalid`` for a value that
         cannot be stored (a lone surrogate, a number of 2^63 or more).
         A call that is cancelled while it waits may or may not have been committed.

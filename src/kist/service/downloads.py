@@ -9,7 +9,7 @@ from kist.errors import Corrupt, FileMissing, ObjectMissing
 from kist.model.actor import Action, Actor
 from kist.model.content import Opened, Span
 from kist.model.file import File, FileState
-from kist.service.files import audited
+from kist.service.audits import audited
 from kist.service.ports import Ports
 
 

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 
 import msgspec
 
-from kist.errors import BucketMissing, Clash, FileMissing, NotSignedIn
+from kist.errors import BucketMissing, Clash, FileMissing
 from kist.model.actor import Action, Actor
-from kist.model.changes import Add, Change, Count, Counter, Swap
+from kist.model.changes import Swap
 from kist.model.file import File, FileState
 from kist.model.metadata import check_metadata
 from kist.model.names import clean_name
 from kist.model.query import FileQuery, Page
-from kist.model.rows import AuditEntry, Doomed
+from kist.service.accounts import freed
+from kist.service.audits import audited
+from kist.service.gate import check_signed_in
+from kist.service.outbox import doomed_after_reads
 from kist.service.ports import Ports
 
 TRIES = 100
@@ -32,8 +35,7 @@ class Files:
         ``FileMissing`` when there is none, and just the same when the actor may not know of it. ``NotSignedIn`` for
         an anonymous actor.
         """
-        if not actor.signed_in:
-            raise NotSignedIn("sign in first: send a key as Authorization: Bearer")
+        check_signed_in(actor)
         file = await self._ports.catalogue.file(file_id)
         if file.state is not FileState.READY or not self._ports.gate.allows(actor, action, file):
             raise FileMissing("there is no such file")
@@ -44,8 +46,7 @@ class Files:
 
         Its ``visible_to`` is decided here, whatever it says.
         """
-        if not actor.signed_in:
-            raise NotSignedIn("sign in first: send a key as Authorization: Bearer")
+        check_signed_in(actor)
         mine: FileQuery = msgspec.structs.replace(query, visible_to=None if actor.is_admin else actor.id)
         return await self._ports.catalogue.files(mine)
 
@@ -84,8 +85,7 @@ class Files:
                 await self._ports.catalogue.commit(
                     Swap(before, after),
                     doomed_after_reads(self._ports, before),
-                    Count(owner=before.owner, counter=Counter.BYTES, by=-before.size),
-                    Count(owner=before.owner, counter=Counter.FILES, by=-1),
+                    *freed(before),
                     *audited(self._ports, actor, Action.REMOVE, before),
                 )
             except Clash:
@@ -99,31 +99,3 @@ def check_bucket_known(ports: Ports, bucket: str | None) -> str:
     if bucket is None or bucket == ports.bucket:
         return ports.bucket
     raise BucketMissing("there is no such bucket")
-
-
-def doomed_after_reads(ports: Ports, file: File) -> Change:
-    """The bytes of ``file`` are to be erased once no read that began before now can still be open."""
-    return Add(
-        Doomed(
-            id=ports.ids.uuid(),
-            bucket=file.bucket,
-            key=file.key,
-            not_before=ports.clock.now() + ports.limits.read_grace,
-        )
-    )
-
-
-def audited(ports: Ports, actor: Actor, action: Action, file: File) -> tuple[Change, ...]:
-    """The audit entry for what an admin does to somebody else's file; nothing for everybody else."""
-    if not actor.is_admin or actor.id == file.owner:
-        return ()
-    entry = AuditEntry(
-        id=ports.ids.uuid(),
-        at=ports.clock.now(),
-        actor=actor.id,
-        via=actor.via,
-        action=str(action),
-        thing=f"file:{file.id}",
-        owner=file.owner,
-    )
-    return (Add(entry),)

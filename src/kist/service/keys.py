@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from kist.errors import Invalid, KeyMissing, NotAllowed, NotSignedIn
+from kist.errors import Invalid, KeyMissing, NotSignedIn
 from kist.model.actor import Actor, Role, check_actor_id
 from kist.model.changes import Add, Swap
 from kist.model.names import check_characters
 from kist.model.rows import Key
+from kist.service.gate import check_admin
 from kist.service.ports import Ports
 
 PREFIX = "kist_"
@@ -34,7 +35,7 @@ class Keys:
 
         ``NotAllowed`` unless ``by`` is an admin; ``BadName`` for an id that no actor can have; ``Invalid``.
         """
-        _check_admin(by)
+        check_admin(by)
         if role is Role.ANONYMOUS:
             raise Invalid("a key is for a user or an admin")
         if len(label) > MAX_LABEL_CHARACTERS:
@@ -60,12 +61,12 @@ class Keys:
 
     async def page(self, by: Actor) -> tuple[Key, ...]:
         """All keys that are not revoked, oldest first. Admins only."""
-        _check_admin(by)
+        check_admin(by)
         return await self._ports.catalogue.keys()
 
     async def revoke(self, by: Actor, key_id: str) -> None:
         """End a key at once. Admins only. ``KeyMissing`` when there is none or it was revoked before."""
-        _check_admin(by)
+        check_admin(by)
         key = await self._ports.catalogue.key(key_id)
         if key.revoked_at is not None:
             raise KeyMissing("there is no such key")
@@ -99,10 +100,3 @@ def _in_utc(moment: datetime) -> datetime:
         return moment.astimezone(UTC)
     except OverflowError as error:
         raise Invalid("the time at which a key expires lies outside the years 1 to 9999") from error
-
-
-def _check_admin(actor: Actor) -> None:
-    if not actor.signed_in:
-        raise NotSignedIn("sign in first: send a key as Authorization: Bearer")
-    if not actor.is_admin:
-        raise NotAllowed("only an admin may do that")

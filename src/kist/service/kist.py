@@ -26,7 +26,7 @@ class Kist:
         self.downloads = Downloads(ports)
         self.keys = keys
         self.entry = entry
-        self.upkeep = Upkeep(ports, self.uploads)
+        self.upkeep = Upkeep(ports)
         self.draining = False
 
     @property

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 
-from kist.errors import InProgress, Invalid
+from kist.errors import Clash, InProgress, Invalid
 from kist.model.actor import Actor
 from kist.model.changes import Drop
 from kist.model.file import File
@@ -32,12 +34,13 @@ class Repeats:
         if record is None:
             return None
         if record.answer is not None and self._is_old(record):
-            await self._ports.catalogue.commit(Drop(record))
+            with suppress(Clash):  # another request or the chore was quicker
+                await self._ports.catalogue.commit(Drop(record))
             return None
         if record.fingerprint != repeat.fingerprint:
             raise Invalid("this Idempotency-Key was used for another request: take a new one for each request")
         if record.answer is None:
-            raise self.in_progress()
+            raise in_progress()
         return _decode(record.answer)
 
     def record(self, actor: Actor, repeat: Repeat | None) -> Idempotency | None:
@@ -50,21 +53,24 @@ class Repeats:
             actor=actor.id, key=repeat.key, fingerprint=repeat.fingerprint, created_at=self._ports.clock.now()
         )
 
-    def answered(self, record: Idempotency, file: File) -> Idempotency:
-        """The record with its answer."""
-        done: Idempotency = msgspec.structs.replace(record, answer=_encode(file))
-        return done
-
-    async def open_record(self, upload: Upload) -> Idempotency | None:
-        """The record that was made with ``upload`` and has no answer yet."""
-        if upload.repeat_key is None:
-            return None
-        record = await self._ports.catalogue.idempotency(upload.actor, upload.repeat_key)
-        return record if record is not None and record.answer is None else None
-
     def _is_old(self, record: Idempotency) -> bool:
         return record.created_at + self._ports.limits.repeat_life < self._ports.clock.now()
 
-    def in_progress(self) -> InProgress:
-        """What a repeat is told while the first request is being carried out."""
-        return InProgress("the same request is being carried out right now: ask again", after=1)
+
+def answered(record: Idempotency, file: File) -> Idempotency:
+    """The record with its answer."""
+    done: Idempotency = msgspec.structs.replace(record, answer=_encode(file))
+    return done
+
+
+async def open_record(ports: Ports, upload: Upload) -> Idempotency | None:
+    """The record that was made with ``upload`` and has no answer yet."""
+    if upload.repeat_key is None:
+        return None
+    record = await ports.catalogue.idempotency(upload.actor, upload.repeat_key)
+    return record if record is not None and record.answer is None else None
+
+
+def in_progress() -> InProgress:
+    """What a repeat is told while the first request is being carried out."""
+    return InProgress("the same request is being carried out right now: ask again", after=1)

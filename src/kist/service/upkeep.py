@@ -5,8 +5,8 @@ from __future__ import annotations
 from kist.errors import Clash, FileMissing, KistError
 from kist.model.changes import Drop
 from kist.model.rows import Doomed
+from kist.service.ending import end
 from kist.service.ports import Ports
-from kist.service.uploads import Uploads
 
 BATCH = 500
 
@@ -14,9 +14,8 @@ BATCH = 500
 class Upkeep:
     """Idempotent duties, safe to run twice and on two hosts at once: every change is a compare-and-set."""
 
-    def __init__(self, ports: Ports, uploads: Uploads) -> None:
+    def __init__(self, ports: Ports) -> None:
         self._ports = ports
-        self._uploads = uploads
 
     async def end_overdue_uploads(self) -> int:
         """End every upload whose deadline has passed. Returns how many were ended."""
@@ -25,7 +24,7 @@ class Upkeep:
             before = ended
             for upload in batch:
                 try:
-                    await self._uploads.end(upload)
+                    await end(self._ports, upload)
                 except (Clash, FileMissing):
                     continue  # it was completed, prolonged or ended meanwhile
                 ended += 1

@@ -27,7 +27,7 @@ class KeepsPartOfRefusedCommits(MemoryCatalogue):
             try:
                 await super().commit(change)
             except Clash as clash:
-                clash.about["change"] = index
+                clash.change = index
                 raise
 
 
@@ -38,7 +38,7 @@ class BlamesTheFirstChange(MemoryCatalogue):
         try:
             await super().commit(*changes)
         except Clash as clash:
-            clash.about["change"] = 0
+            clash.change = 0
             raise
 
 

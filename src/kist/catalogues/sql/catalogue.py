@@ -103,5 +103,5 @@ def _adds(change: Change) -> bool:
 
 def _clash(index: int, change: Change) -> Clash:
     if isinstance(change, Count):
-        return Clash("the limit would be exceeded", change=index, counter=change.counter.value)
+        return Clash("the limit would be exceeded", change=index)
     return Clash("somebody else changed this first: read it again and decide again", change=index)

@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, Union, get_args, get_origi
 import msgspec
 
 from kist.catalogues.sql.codecs import Codec
-from kist.model.changes import Row
+from kist.model.changes import GUARDS, Row
 from kist.model.file import File
 from kist.model.names import fold
 from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Usage
@@ -41,7 +41,7 @@ class Table(Generic[R]):
         }
         self.fields = tuple(self.kinds)
         self.columns = self.fields + tuple(column.name for column in derived)
-        self.guards = (*identity, "state") if "state" in self.kinds else identity
+        self.guards = (*identity, *GUARDS.get(row, ()))
 
     def select(self, rest: str) -> str:
         """The query of whole rows, in the order that ``RowCodec.decode`` takes."""

@@ -103,7 +103,7 @@ def _delete(table: Table[Any]) -> str:
 
 
 def _unchanged(table: Table[Any], changed: tuple[str, ...]) -> str:
-    """The condition that the row is there with its old state and the old values of the ``changed`` columns."""
+    """The condition that the row is there with its old guards and the old values of the ``changed`` columns."""
     guards = [f"{name} = :old_{name}" for name in table.guards]
     others = [f"{name} IS NOT DISTINCT FROM :old_{name}" for name in changed if name not in table.guards]
     return " AND ".join(guards + others)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 
-from kist.dialects.doors import form_intent, form_taken, raw_intent
+from kist.dialects.doors import declared_by_call, declared_by_part, form_taken, intent_of
 from kist.dialects.native.paging import file_page, file_query
 from kist.dialects.native.repeats import repeat_of
 from kist.dialects.native.shapes import (
@@ -20,8 +20,8 @@ from kist.errors import BadName, BucketMissing, Incomplete, InProgress, Stale, T
 from kist.model.file import File
 from kist.model.media import UNKNOWN
 from kist.model.upload import Door, Intent, Repeat
+from kist.service.incoming import Incoming, Precondition
 from kist.service.kist import Kist
-from kist.service.uploads import Incoming, Precondition
 from kist.wire.base64 import Base64File, read_base64
 from kist.wire.body import body_of
 from kist.wire.call import Call
@@ -41,7 +41,7 @@ async def create(call: Call, kist: Kist) -> Reply:
         return _created(await _create_by_form(call, kist, query, repeat))
     if query.name is None:
         raise BadName("a raw body needs a name: add ?name=, or send a form with a part named file")
-    intent = raw_intent(call, query.name, bucket=query.bucket, repeat=repeat)
+    intent = intent_of(declared_by_call(call), query.name, bucket=query.bucket, repeat=repeat)
     return _created(await kist.uploads.receive(call.actor, intent, call.body))
 
 
@@ -51,7 +51,8 @@ async def _create_by_form(call: Call, kist: Kist, query: CreateQuery, repeat: Re
         return earlier
 
     def begin(part: Part) -> AbstractAsyncContextManager[Incoming]:
-        intent = form_intent(part, bucket=query.bucket, repeat=repeat)
+        name = part.filename or ""
+        intent = intent_of(declared_by_part(part), name, bucket=query.bucket, repeat=repeat)
         return kist.uploads.receiving(call.actor, intent)
 
     async with form_taken(call, begin) as form:
@@ -115,12 +116,12 @@ async def replace(call: Call, kist: Kist) -> Reply:
     file_id = call.params["id"]
     only_if = _precondition(call)
     if call.content_type != FORM_DATA:
-        intent = raw_intent(call, "")
-        file = await kist.uploads.replace(call.actor, file_id, intent, call.body, only_if=only_if)
+        declared = declared_by_call(call)
+        file = await kist.uploads.replace(call.actor, file_id, declared, call.body, only_if=only_if)
         return Reply.json(shape_file(file))
 
     def begin(part: Part) -> AbstractAsyncContextManager[Incoming]:
-        return kist.uploads.replacing(call.actor, file_id, form_intent(part), only_if=only_if)
+        return kist.uploads.replacing(call.actor, file_id, declared_by_part(part), only_if=only_if)
 
     async with form_taken(call, begin) as form:
         return Reply.json(shape_file(await form.file().complete()))
