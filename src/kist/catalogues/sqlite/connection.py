@@ -65,6 +65,18 @@ def make_file(path: Path) -> None:
         raise Misconfigured(f"the database {path} is on {kind}, a network file system: put it on a local disk")
 
 
+def open_beside(path: Path, ending: str) -> int:
+    """A file beside the database at ``path``, made for its owner alone unless it is there; ``Misconfigured`` if not.
+
+    A link is not followed: what is written is no business of the file that it names.
+    """
+    name = f"{path}.{ending}"
+    try:
+        return os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Misconfigured(f"{name} cannot be opened for writing: {error.strerror}") from error
+
+
 def file_system(path: Path) -> str | None:
     """The type of the file system that holds ``path``, None where that cannot be told."""
     device = os.stat(path).st_dev

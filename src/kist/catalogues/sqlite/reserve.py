@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from kist.catalogues.sqlite.connection import open_beside
+
 SIZE = 2 << 20
 
 
@@ -15,7 +17,7 @@ class Reserve:
     """The file ``<database>.reserve``, shared by all processes; to be used by the one whose turn it is to write."""
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(f"{path}.reserve", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = open_beside(path, "reserve")
 
     def hold(self) -> bool:
         """Take the space, unless it is held already; False when the disk has no room for it."""

@@ -21,7 +21,17 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from kist.catalogues.sql.statements import Statement
-from kist.catalogues.sqlite.connection import PATIENCE, busy, connect, full, is_busy, is_full, is_taken, translate
+from kist.catalogues.sqlite.connection import (
+    PATIENCE,
+    busy,
+    connect,
+    full,
+    is_busy,
+    is_full,
+    is_taken,
+    open_beside,
+    translate,
+)
 from kist.catalogues.sqlite.reserve import Reserve
 from kist.errors import Broken, Invalid, KistError
 
@@ -61,7 +71,7 @@ class Writer:
         self._loop = loop
         self._connection = connect(path)
         self._cursor = self._connection.cursor()
-        self._lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock = open_beside(path, "lock")
         self._reserve = Reserve(path)
         self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
         self._line: deque[Waiting] = deque()  # of the loop: all that have no outcome yet, oldest first
