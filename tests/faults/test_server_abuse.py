@@ -63,3 +63,24 @@ def test_what_follows_a_refused_request_is_not_stumbled_over(
     assert answer.count(b"HTTP/1.1") == 1
     assert answer.startswith(b"HTTP/1.1 400")
     assert "Fatal error" not in caplog.text
+
+
+def test_bodies_that_are_held_in_memory_are_counted() -> None:
+    head = b"POST /v1/small HTTP/1.1\r\nHost: k\r\nAuthorization: Bearer %b\r\nContent-Length: 1000\r\n\r\n"
+    with served(memory=2500, memory_per_actor=1500) as (_, url):
+        with Raw(url) as first, Raw(url) as second, Raw(url) as third:
+            first.socket.sendall(head % b"ann" + b"x" * 900)
+            time.sleep(0.1)
+            second.socket.sendall(head % b"ann" + b"x" * 900)
+            assert second.answer()[0] == 429
+            third.socket.sendall(head % b"bob" + b"x" * 1000)
+            assert third.answer()[0] == 200
+            with Raw(url) as fourth, Raw(url) as fifth:
+                fourth.socket.sendall(head % b"bob" + b"x" * 900)
+                time.sleep(0.1)
+                fifth.socket.sendall(head % b"eve" + b"x" * 900)
+                assert fifth.answer()[0] == 503
+        with Raw(url) as after:
+            time.sleep(0.1)  # those that left have given their room back
+            after.socket.sendall(head % b"ann" + b"x" * 1000)
+            assert after.answer()[0] == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Protocol
 
 from kist.errors import Busy, Invalid, NotAllowed, NotSignedIn, TooLarge, TooMany, WrongType
@@ -82,6 +83,32 @@ def declared_length(call: Call) -> int | None:
     if len(declared) > MOST_DIGITS:
         raise TooLarge("no body can be that large")
     return int(declared)
+
+
+class Room:
+    """How many bytes of bodies may be held in memory at the same time, in all and for one actor."""
+
+    def __init__(self, total: int, per_actor: int) -> None:
+        self._total = total
+        self._per_actor = per_actor
+        self._taken: Counter[str] = Counter()
+        self.held = 0
+
+    def take(self, actor: str, size: int) -> None:
+        """Hold ``size`` bytes more: ``Busy`` when the server has no room, ``TooMany`` when the actor has its share."""
+        if self.held + size > self._total:
+            raise Busy("this server has as many requests in memory as it takes: try again", after=BUSY_WAIT)
+        if self._taken[actor] + size > self._per_actor:
+            raise TooMany("you have too many requests under way: finish one first", after=BUSY_WAIT)
+        self._taken[actor] += size
+        self.held += size
+
+    def give(self, actor: str, size: int) -> None:
+        """Give the room back."""
+        self.held -= size
+        self._taken[actor] -= size
+        if not self._taken[actor]:
+            del self._taken[actor]
 
 
 class UploadSlots:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import NamedTuple
 from urllib.parse import quote
 
 from starlette.types import Receive, Scope, Send
 
-from kist.asgi.admission import Served, UploadSlots, admit, check_body, declared_length
+from kist.asgi.admission import Room, Served, UploadSlots, admit, check_body, declared_length
 from kist.asgi.cors import Cors
 from kist.asgi.logs import AccessLine, write_access
 from kist.asgi.messages import Sending, read_call
@@ -31,6 +32,7 @@ class Ground:
         self.kist = kist
         self.options = options
         self.slots = UploadSlots(options.uploads, options.uploads_per_address)
+        self.room = Room(options.memory, options.memory_per_actor)
         self.cors = Cors(options.origins)
         self.origins = frozenset(options.origins)
 
@@ -67,6 +69,8 @@ class Endpoint:
         finally:
             if holds_slot:
                 self._ground.slots.give(call.address)
+            if call.body.held:
+                self._ground.room.give(call.actor.id, call.body.held)
 
     async def _let_in(self, call: Call) -> bool:
         """Decide by the headers alone; whether an upload slot was taken."""
@@ -74,6 +78,7 @@ class Endpoint:
         call.body.length = declared_length(call)
         await admit(call, route, self._owner.dialect, ground.kist.entry, origins=ground.origins)
         check_body(call, route, ground.options.small_body)
+        call.body.hold = partial(ground.room.take, call.actor.id)
         if route.body is not BodyKind.FILE or call.body.length == 0:
             return False
         if ground.kist.draining:

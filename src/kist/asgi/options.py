@@ -35,14 +35,18 @@ class HostOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     ``base_url``: the public address, without a trailing slash; Host and X-Forwarded-* never make one. ``small_body``:
     bytes allowed in bodies that are no files. ``uploads`` and ``uploads_per_address``: how many requests may bring
-    in a file at the same time, in this process and from one address. ``trusted_proxies``: addresses whose
-    X-Forwarded-For and X-Forwarded-Proto are believed. ``origins``: exact origins whose pages may call (CORS).
+    in a file at the same time, in this process and from one address. ``memory`` and ``memory_per_actor``: how many
+    bytes of JSON and other bodies that are not streamed may be held, in this process and for one actor.
+    ``trusted_proxies``: addresses whose X-Forwarded-For and X-Forwarded-Proto are believed. ``origins``:
+    exact origins whose pages may call (CORS).
     """
 
     base_url: str = ""
     small_body: int = SMALL_BODY
     uploads: int = 256
     uploads_per_address: int = 32
+    memory: int = 128 << 20
+    memory_per_actor: int = 32 << 20
     trusted_proxies: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     deadlines: Deadlines = Deadlines()

@@ -7,23 +7,27 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from kist.errors import Incomplete, KistError, TooLarge
 
 Pull = Callable[[], Awaitable[bytes]]
+Hold = Callable[[int], None]
 
 
 class Body(AsyncIterator[bytes]):
     """The bytes of a request: iterate once, in blocks that are never empty.
 
     ``pull`` is the host's: it returns the next block, ``b""`` at the end, and raises ``Incomplete`` when the sender
-    leaves. ``length`` is the declared Content-Length. ``limit`` may be set until the first read.
+    leaves. ``length`` is the declared Content-Length. ``limit`` may be set until the first read. ``hold`` is the host's
+    as well: it is asked before ``read`` keeps bytes in memory, and may raise; ``held`` counts those that are kept.
 
     Raises ``TooLarge`` as soon as more than ``limit`` bytes came (or were declared), and ``Incomplete`` when the end
     comes at another count than ``length``. Once it has raised, it raises the same again.
     """
 
-    __slots__ = ("_failure", "_pull", "finished", "length", "limit", "received")
+    __slots__ = ("_failure", "_pull", "finished", "held", "hold", "length", "limit", "received")
 
     def __init__(self, pull: Pull, length: int | None = None, limit: int | None = None) -> None:
         self._pull = pull
         self._failure: KistError | None = None
+        self.held = 0
+        self.hold: Hold | None = None
         self.length = length
         self.limit = limit
         self.received = 0
@@ -68,7 +72,12 @@ class Body(AsyncIterator[bytes]):
         """The whole body, or ``TooLarge`` when it has more than ``limit`` bytes (or than the body's own limit)."""
         if self.limit is None or limit < self.limit:
             self.limit = limit
-        blocks = [block async for block in self]
+        blocks = []
+        async for block in self:
+            if self.hold is not None:
+                self.hold(len(block))
+                self.held += len(block)
+            blocks.append(block)
         return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
 
