@@ -11,7 +11,7 @@ CEPH := radosgw ceph-mon ceph-osd
 TOOLS := curl strace
 
 .DELETE_ON_ERROR:
-.PHONY: help run install dist dev servers test coverage lint bench lock clean
+.PHONY: help run install dist dev servers test lint bench lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -30,12 +30,8 @@ dev: $(DEV) ## make .venv with everything for working on Kist
 
 test: $(DEV) $(MINISTACK) ## run all tests, with real S3 servers on loopback (ARGS='--long' adds the long loops)
 	@scripts/debian-packages.sh $(CEPH) $(TOOLS)
-	.venv/bin/python -m pytest $(ARGS)
-
-coverage: $(DEV) $(MINISTACK) ## run all tests and report which branches they reach
-	@scripts/debian-packages.sh $(CEPH) $(TOOLS)
 	.venv/bin/python -m coverage run -m pytest $(ARGS)
-	.venv/bin/python -m coverage report
+	$(if $(filter-out --long,$(ARGS)),,.venv/bin/python -m coverage report)
 
 servers: $(DEV) $(MINISTACK) ## start the S3 servers of the tests, say how to use them, stop at Ctrl-C
 	@scripts/debian-packages.sh $(CEPH)

@@ -61,7 +61,11 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
 
 Change: TypeAlias = Add | Swap | Drop | Count
 
-GUARDS: dict[type, tuple[str, ...]] = {File: ("state",), Upload: ("state",), Idempotency: ("created_at",)}
+GUARDS: dict[type, tuple[str, ...]] = {
+    File: ("state",),
+    Upload: ("state", "deadline"),
+    Idempotency: ("created_at",),
+}
 """The fields by which a row is known to be the one that was read, beside its id. The other kinds need none."""
 
 FILE_MOVES: frozenset[tuple[FileState, FileState]] = frozenset(

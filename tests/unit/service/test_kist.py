@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import pytest
 from tests.unit.service.world import ANN, World
@@ -10,7 +11,7 @@ from tests.unit.service.world import ANN, World
 from kist.drive import drive
 from kist.errors import CatalogueBusy, Clash, StoreUnavailable
 from kist.model.changes import Change, Drop
-from kist.model.upload import Intent, Repeat
+from kist.model.upload import Intent, Repeat, Upload
 
 
 def test_nothing_is_wrong_by_default(world: World) -> None:
@@ -66,6 +67,27 @@ def test_an_upload_that_ends_while_the_chore_looks_is_left_alone(world: World, m
 
     assert drive(world.kist.uploads.receive(ANN, Intent(name="x"), body())).size == 1
     assert ended == [0]
+
+
+def test_an_upload_that_was_prolonged_while_the_chore_looks_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overdue = world.catalogue.overdue
+    looked: list[Upload] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"1"
+        world.clock.advance(121)
+        looked.extend(await overdue(world.clock.now(), 10))
+        yield b"2"
+        monkeypatch.setattr(world.catalogue, "overdue", seen_before)
+        assert await world.kist.upkeep.end_overdue_uploads() == 0
+
+    async def seen_before(now: datetime, limit: int) -> tuple[Upload, ...]:
+        return tuple(looked)
+
+    assert drive(world.kist.uploads.receive(ANN, Intent(name="x"), body())).size == 2
+    assert len(looked) == 1
 
 
 def test_a_record_that_another_chore_forgot_first_is_fine(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
