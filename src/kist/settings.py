@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from dotenv import dotenv_values
 
@@ -116,6 +116,8 @@ def _parse_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
         raise ValueError("write an absolute URL, like https://files.example.com")
+    if "@" in parts.netloc:
+        raise ValueError("write the URL without a user or a password")
     return text.rstrip("/")
 
 
@@ -209,11 +211,22 @@ class ClientSettings:
     key: Secret | None
 
 
-def read_client_settings(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> ClientSettings:
-    """Read ``KIST_SERVER`` and ``KIST_KEY``, from where ``read_settings`` reads."""
-    found = _found(environment, folder)
+def read_client_settings(
+    environment: Mapping[str, str] | None = None, folder: Path | None = None, *, server: str | None = None
+) -> ClientSettings:
+    """Read ``KIST_SERVER`` and ``KIST_KEY``, from where ``read_settings`` reads. ``server`` goes before the former.
+
+    ``Misconfigured`` where a ``.env`` would choose the server that a key of the environment is sent to: the file lies
+    in whatever folder the command is called from, and somebody else may have put it there.
+    """
+    found, given = _found(environment, folder), os.environ if environment is None else environment
     key = found.get("KIST_KEY")
-    return ClientSettings(found.get("KIST_SERVER"), None if key is None else Secret(key))
+    server = server or given.get("KIST_SERVER")
+    if server is None and "KIST_SERVER" in found and given.get("KIST_KEY"):
+        raise Misconfigured(
+            "KIST_SERVER is in .env and KIST_KEY in the environment: set both in the same place, or say --server"
+        )
+    return ClientSettings(server or found.get("KIST_SERVER"), None if key is None else Secret(key))
 
 
 def examine_settings(
@@ -270,7 +283,7 @@ def _value(setting: Setting, found: Mapping[str, str]) -> Any:
 
 
 def _shown(setting: Setting, text: str) -> str:
-    return "…" if setting.parse is Secret else text
+    return "…" if setting.parse is Secret or "@" in text else text
 
 
 def _refuse_unknown(found: Mapping[str, str]) -> None:
@@ -306,6 +319,12 @@ def _older_store(found: Mapping[str, str]) -> str | None:
 
 def _check_together(settings: Settings) -> None:
     """Settings that only make sense together."""
+    if settings.store.startswith("s3:") and "@" in unquote(settings.store):
+        raise Misconfigured(
+            "KIST_STORE or AWS_ENDPOINT_URL holds a user or a key, which messages would show: "
+            "leave it out, and set KIST_S3_KEY and KIST_S3_SECRET",
+            settings="KIST_STORE AWS_ENDPOINT_URL",
+        )
     jwt = (settings.jwt_issuer, settings.jwt_audience, settings.jwt_keys)
     if any(jwt) and not all(jwt):
         raise Misconfigured(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kist.errors import Misconfigured
-from kist.settings import SETTINGS, Settings, read_settings
+from kist.settings import SETTINGS, Settings, read_client_settings, read_settings
 
 
 def read(tmp_path: Path, **environment: str) -> Settings:
@@ -100,3 +100,30 @@ def test_every_setting_is_described() -> None:
     for setting in SETTINGS:
         assert setting.meaning
         assert setting.default
+
+
+def test_a_file_in_the_folder_does_not_choose_where_the_key_is_sent(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("KIST_SERVER=http://127.0.0.1:1\n")
+    with pytest.raises(Misconfigured, match="KIST_SERVER"):
+        read_client_settings({"KIST_KEY": "kist_a_b"}, tmp_path)
+    assert read_client_settings({"KIST_KEY": "k"}, tmp_path, server="http://mine").server == "http://mine"
+    assert read_client_settings({"KIST_KEY": "k", "KIST_SERVER": "http://mine"}, tmp_path).server == "http://mine"
+    assert read_client_settings({}, tmp_path).server == "http://127.0.0.1:1"
+    (tmp_path / ".env").write_text("KIST_SERVER=http://127.0.0.1:1\nKIST_KEY=kist_c_d\n")
+    assert read_client_settings({}, tmp_path).server == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"KIST_PUBLIC_URL": "https://u:CANARY@h"},
+        {"KIST_S3_PUBLIC_ENDPOINT": "https://u:CANARY@h"},
+        {"KIST_STORE": "s3://u:CANARY@bucket"},
+        {"KIST_STORE": "s3://bucket?endpoint=http%3A%2F%2Fu%3ACANARY%40h"},
+        {"AWS_BUCKET_NAME": "bucket", "AWS_ENDPOINT_URL": "http://u:CANARY@h"},
+    ],
+)
+def test_keys_do_not_hide_in_addresses(tmp_path: Path, given: dict[str, str]) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        read_settings(given, tmp_path)
+    assert "CANARY" not in caught.value.message

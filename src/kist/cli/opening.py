@@ -25,13 +25,12 @@ async def backend(options: Options, *, makes: bool = False) -> AsyncIterator[Bac
 async def _open(options: Options, makes: bool) -> Backend:
     from kist.settings import read_client_settings  # not at import: `kist --help` needs no settings
 
-    client = read_client_settings()
-    server = options.server or client.server
-    if server is not None:
+    client = read_client_settings(server=options.server)
+    if client.server is not None:
         from kist.cli.remote import RemoteKist
 
         key = None if client.key is None else client.key.reveal()
-        return RemoteKist(server, key=key, act_as=options.act_as)
+        return RemoteKist(client.server, key=key, act_as=options.act_as)
     from kist.cli.local import open_local
 
     return await open_local(options.act_as, makes=makes)
