@@ -34,6 +34,11 @@ def test_cursors_that_were_not_made_here(site: Site, sort: str, value: Any) -> N
     refused(site.ann.call("GET", f"/v1/files?sort={sort}&cursor={cursor}"))
 
 
+def test_a_cursor_that_is_no_text(site: Site) -> None:
+    cursor = base64.urlsafe_b64encode(b'["-created_at","\xa6","x"]').decode().rstrip("=")
+    refused(site.ann.call("GET", f"/v1/files?cursor={cursor}"))
+
+
 @pytest.mark.parametrize(
     "moment", ["2030-01-01T00:00:00", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "2000-01-01T00:00:00Z"]
 )

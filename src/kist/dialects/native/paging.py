@@ -55,7 +55,7 @@ def _read_cursor(text: str, order: str, sort: Sort) -> Cursor:
         made_for, value, file_id = _decoders[sort].decode(raw)
         if isinstance(value, datetime):
             value = value.astimezone(UTC)
-    except (UnicodeEncodeError, binascii.Error, msgspec.DecodeError, OverflowError) as error:
+    except (UnicodeError, binascii.Error, msgspec.DecodeError, OverflowError) as error:
         raise Invalid("this cursor was not made for this list: start again without it") from error
     if made_for != order:
         raise Invalid("this cursor belongs to another sort order: start again without it")
