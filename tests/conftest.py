@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 
 import pytest
 from tests.servers.daemon import free_port as find_free_port
@@ -17,6 +19,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Started in the background by a script: the programs under test must still hear their Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[POOL] = pool = Pool()
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         pool.share()  # the workers of xdist use the same servers
@@ -56,6 +61,17 @@ def ministack(request: pytest.FixtureRequest) -> S3Server:
 def free_port() -> int:
     """A TCP port of loopback that nobody listens on."""
     return find_free_port()
+
+
+@pytest.fixture
+def tools() -> None:
+    """The programs that pages and greetings tell their readers to use."""
+    missing = [name for name in ("bash", "curl", "python3") if shutil.which(name) is None]
+    if missing:
+        why = f"the pages use {', '.join(missing)}, which is not here"
+        if os.environ.get("CI") == "true":
+            pytest.fail(why, pytrace=False)
+        pytest.skip(why)
 
 
 def _server(config: pytest.Config, name: str) -> S3Server:

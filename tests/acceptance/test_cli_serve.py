@@ -83,6 +83,7 @@ def test_the_first_start_makes_an_admin_key_and_shows_it_once(tmp_path: Path) ->
         assert str(file) in second.greeting
 
 
+@pytest.mark.usefixtures("tools")
 def test_the_three_curl_lines_work_when_they_are_pasted(tmp_path: Path) -> None:
     with served(tmp_path) as server:
         lines = [line for line in server.greeting.splitlines() if "curl -sS" in line]

@@ -45,7 +45,9 @@ def bind(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise Misconfigured(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
+        raise Misconfigured(
+            f"cannot listen on {host} port {port}: {error.strerror or error}. Choose another with --host and --port"
+        ) from error
 
 
 def address_of(listener: socket.socket) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from html import escape
 from typing import Any
 
@@ -27,6 +28,8 @@ summary { display: flex; flex-wrap: wrap; gap: .25rem .75rem; align-items: basel
   cursor: pointer; list-style: none; }
 summary::-webkit-details-marker { display: none; }
 summary:focus-visible { outline: 2px solid var(--get); outline-offset: 2px; border-radius: .5rem; }
+summary::before { content: "▸"; width: .8rem; color: var(--soft); }
+details[open] > summary::before { content: "▾"; }
 summary b { flex: 0 0 4.5rem; font: 700 .8rem ui-monospace, monospace; }
 summary code { font-weight: 600; }
 summary span { color: var(--soft); font-size: .9rem; }
@@ -61,6 +64,7 @@ of Basic. The same for machines: <a href="openapi.json">openapi.json</a>.</p>
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _REF = "$ref"
+_QUOTED = re.compile(r"``(.+?)``")
 
 
 def docs_reply(description: dict[str, Any]) -> Reply:
@@ -92,7 +96,7 @@ def _group(path: str) -> str:
 
 
 def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
-    parts = [f"<p>{escape(operation['description'])}</p>" if "description" in operation else ""]
+    parts = [f"<p>{_prose(operation['description'])}</p>" if "description" in operation else ""]
     if operation["parameters"]:
         rows = [(one["name"], _kind(one["schema"]), _about(one)) for one in operation["parameters"]]
         parts.append("<h3>Parameters</h3>" + _table(rows))
@@ -123,16 +127,21 @@ def _type(name: str, schema: dict[str, Any]) -> str:
         (field, _kind(kind), ("" if field in required else "optional. ") + kind.get("description", ""))
         for field, kind in schema.get("properties", {}).items()
     ]
-    about = escape(schema.get("description", ""))
+    about = _prose(schema.get("description", ""))
     return (
         f'<details id="{escape(name)}"><summary><code>{escape(name)}</code><span>{about}</span></summary>'
         f"<div>{_table(rows)}</div></details>"
     )
 
 
+def _prose(text: str) -> str:
+    """Docstring prose as HTML: what stands between double backticks is code."""
+    return _QUOTED.sub(r"<code>\1</code>", escape(text))
+
+
 def _table(rows: list[tuple[str, str, str]]) -> str:
     lines = [
-        f"<tr><td><code>{escape(first)}</code></td><td><code>{escape(second)}</code></td><td>{escape(third)}</td></tr>"
+        f"<tr><td><code>{escape(first)}</code></td><td><code>{escape(second)}</code></td><td>{_prose(third)}</td></tr>"
         for first, second, third in rows
     ]
     return f"<table>{''.join(lines)}</table>"
