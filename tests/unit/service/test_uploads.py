@@ -29,7 +29,7 @@ from kist.errors import (
 from kist.model.actor import ANONYMOUS, Actor, Role
 from kist.model.changes import Change, Swap
 from kist.model.content import PutRules, Stored
-from kist.model.file import FileState
+from kist.model.file import File, FileState
 from kist.model.limits import Limits
 from kist.model.place import Place
 from kist.model.query import FileQuery
@@ -309,6 +309,20 @@ def test_a_repeat_while_the_first_is_under_way_is_told_to_wait(world: World) -> 
         yield b"1"
 
     assert drive(world.kist.uploads.receive(ANN, intent, while_it_is_sent_again())).size == 1
+
+
+def test_of_two_requests_that_begin_at_once_with_one_key_one_goes_on(world: World) -> None:
+    intent = Intent(name="x", repeat=Repeat("k1", "print"))
+
+    async def both() -> File:
+        async with world.kist.uploads.receiving(ANN, intent) as first:
+            with pytest.raises(InProgress):
+                await world.kist.uploads.receiving(ANN, intent).__aenter__()
+            await first.accept(blocks(b"1"))
+            return await first.complete()
+
+    assert drive(both()).size == 1
+    assert drive(world.catalogue.usage("ann")).uploads == 0
 
 
 def test_old_idempotency_records_are_forgotten(world: World) -> None:
