@@ -3,11 +3,11 @@
 KistError                    code (stable string), message, about (facts), retry (bool)
 ├─ Refused                   the caller must change something
 │  ├─ Invalid ─ BadName · BadRange · BadChecksum · WrongType · TooLarge · WrongMethod
-│  ├─ Missing ─ FileMissing · ObjectMissing · BucketMissing · UploadMissing · KeyMissing
-│  ├─ NotSignedIn · NotAllowed
+│  ├─ Missing ─ FileMissing · ObjectMissing · BucketMissing · UploadMissing · LinkMissing · ShareMissing · KeyMissing
+│  ├─ NotSignedIn · NotAllowed · Expired
 │  ├─ TooMany · OverQuota
-│  ├─ Conflict ─ Clash · WrongState · InProgress · Incomplete · AlreadyThere · BucketNotEmpty · Stale
-│  └─ Unsupported            this store cannot do that
+│  ├─ Conflict ─ Clash · WrongState · InProgress · Incomplete · UploadRefused · AlreadyThere · BucketNotEmpty · Stale
+│  └─ Unsupported            this store cannot do that ─ UnsafeWay
 ├─ Unavailable               try again later ─ StoreUnavailable · CatalogueBusy · StoreFull · Busy
 ├─ Broken                    wake somebody ─ StoreRefused · Corrupt · Misconfigured · ClockSkew
 └─ Stopped                   cancelled by the user or by shutdown
@@ -96,6 +96,14 @@ class UploadMissing(Missing):
     """No such upload for this caller."""
 
 
+class LinkMissing(Missing):
+    """No such link: it never was, was revoked, has expired or is used up, all alike."""
+
+
+class ShareMissing(Missing):
+    """The file is not shared with this actor."""
+
+
 class KeyMissing(Missing):
     """No such key."""
 
@@ -106,6 +114,10 @@ class NotSignedIn(Refused):
 
 class NotAllowed(Refused):
     """The caller is known and may not do this."""
+
+
+class Expired(Refused):
+    """The time in which this could be done is over: ask for a new one."""
 
 
 class TooMany(Refused):
@@ -149,6 +161,10 @@ class Incomplete(Conflict):
     """Fewer bytes arrived than were declared, or the sender left before the end."""
 
 
+class UploadRefused(Conflict):
+    """The bytes that arrived break a rule, so the upload has ended; ``about["reason"]`` is the rule's code."""
+
+
 class AlreadyThere(Conflict):
     """Something with this name or id exists already."""
 
@@ -163,6 +179,10 @@ class Stale(Conflict):
 
 class Unsupported(Refused):
     """This store or server cannot do that."""
+
+
+class UnsafeWay(Unsupported):
+    """The store was not seen to hold what this way of uploading needs; ``about["failed"]`` names the checks."""
 
 
 class Unavailable(KistError):

@@ -18,7 +18,7 @@ from kist.ports.catalogue import Catalogue
 from kist.ports.store import Copies, HoldsBuckets, ObjectStore, SetsCors, Signs, TakesParts
 from kist.stores.memory import MemoryStore
 from kist.testing.clock import FakeClock, FakeIds
-from kist.testing.failpoints import VARIABLE, Failpoint, Failpoints, PointedCatalogue, What, pointed_store, read_specs
+from kist.testing.failpoints import VARIABLE, Failpoint, Failpoints, What, pointed_catalogue, pointed_store, read_specs
 from kist.testing.ground import in_blocks, read
 from kist.testing.store_abilities import BucketsContract, CopiesContract, PartsContract
 from kist.testing.stores import StoreContract, driven
@@ -115,7 +115,7 @@ def test_hang_waits_by_the_clock() -> None:
 def test_catalogue() -> None:
     clock = FakeClock()
     failpoints = Failpoints(clock, *read_specs("catalogue.commit:before:2:raise,catalogue.usage:after:1:raise"))
-    catalogue: Catalogue = PointedCatalogue(MemoryCatalogue(), failpoints)
+    catalogue: Catalogue = pointed_catalogue(MemoryCatalogue(), failpoints)
     drive(catalogue.commit())
     with pytest.raises(CatalogueBusy):
         drive(catalogue.commit())

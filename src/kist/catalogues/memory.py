@@ -5,19 +5,22 @@ It never suspends, so it serves the blocking set and the event loop alike. Nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
 import msgspec
 
-from kist.errors import Clash, FileMissing, KeyMissing, UploadMissing
-from kist.model.changes import GUARDS, Add, Change, Count, Drop, Row, Swap, row_id
+from kist.errors import Clash, FileMissing, KeyMissing, LinkMissing, UploadMissing
+from kist.model.changes import GUARDS, Add, Change, Count, Drop, Row, Swap, Use, row_id
 from kist.model.file import File, FileState
+from kist.model.link import Link
 from kist.model.names import fold
+from kist.model.profile import Profile
 from kist.model.query import Cursor, FileQuery, Page, Sort
-from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Usage
+from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, Totals, Usage
+from kist.model.share import Share
 from kist.model.upload import Upload, UploadState
 from kist.ports.wiring import Wiring
 
@@ -37,7 +40,7 @@ class MemoryCatalogue:
 
     def __init__(self) -> None:
         self._tables: dict[type, dict[tuple[str, ...], Row]] = {
-            kind: {} for kind in (File, Upload, Key, Doomed, Idempotency, AuditEntry)
+            kind: {} for kind in (File, Upload, Key, Doomed, Idempotency, AuditEntry, Share, Link, Profile)
         }
         self._usage: dict[str, Usage] = {}
 
@@ -47,7 +50,7 @@ class MemoryCatalogue:
         return file
 
     async def files(self, query: FileQuery) -> Page[File]:
-        wanted = [file for file in self._rows(File) if _matches(file, query)]
+        wanted = [file for file in self._rows(File) if self._shown(file, query) and _matches(file, query)]
         wanted.sort(key=lambda file: _rank(file, query.sort), reverse=query.descending)
         items = tuple(wanted[: query.limit])
         more = len(wanted) > len(items)
@@ -61,6 +64,69 @@ class MemoryCatalogue:
     async def overdue(self, now: datetime, limit: int) -> tuple[Upload, ...]:
         late = (row for row in self._rows(Upload) if row.state in _UNENDED and row.deadline < now)
         return _first(limit, late, lambda row: (row.deadline, row.id))
+
+    async def upload_of(self, file_id: str) -> Upload | None:
+        unended = (row for row in self._rows(Upload) if row.settles and row.state in _UNENDED)
+        return max((row for row in unended if row.file_id == file_id), key=lambda row: row.started_at, default=None)
+
+    async def settling(self, limit: int, after: str = "") -> tuple[Upload, ...]:
+        waiting = (row for row in self._rows(Upload) if row.settles and row.state is UploadState.OPEN)
+        return _first(limit, (row for row in waiting if row.id > after), lambda row: (row.id,))
+
+    async def ended_uploads(self, before: datetime, limit: int) -> tuple[Upload, ...]:
+        old = (row for row in self._rows(Upload) if row.ended_at is not None and row.ended_at < before)
+        return _first(limit, old, lambda row: (row.ended_at, row.id))
+
+    async def share(self, file_id: str, actor: str) -> Share | None:
+        return self._row(Share, file_id, actor)
+
+    async def shares(self, file_id: str) -> tuple[Share, ...]:
+        return tuple(sorted((row for row in self._rows(Share) if row.file_id == file_id), key=lambda row: row.actor))
+
+    async def link(self, link_id: str) -> Link:
+        if (link := self._row(Link, link_id)) is None:
+            raise LinkMissing("there is no such link")
+        return link
+
+    async def links(self, actor: str, limit: int, after: Cursor | None = None) -> Page[Link]:
+        mine = [row for row in self._rows(Link) if row.actor == actor and row.revoked_at is None]
+        if after is not None:
+            mine = [row for row in mine if (row.created_at, row.id) < (after.value, after.id)]
+        mine.sort(key=lambda row: (row.created_at, row.id), reverse=True)
+        items = tuple(mine[:limit])
+        return Page(items, Cursor(items[-1].created_at, items[-1].id) if len(mine) > limit else None)
+
+    async def old_links(self, before: datetime, limit: int) -> tuple[Link, ...]:
+        old = (row for row in self._rows(Link) if row.expires_at < before)
+        return _first(limit, old, lambda row: (row.expires_at, row.id))
+
+    async def profile(self, profile_id: str) -> Profile | None:
+        return self._row(Profile, profile_id)
+
+    async def held(self, bucket: str, after: str, limit: int) -> tuple[Held, ...]:
+        ready = (row for row in self._rows(File) if row.state is FileState.READY and row.bucket == bucket)
+        found = _first(limit, (row for row in ready if row.key > after), lambda row: (row.key,))
+        return tuple(Held(row.key, row.size, row.id) for row in found)
+
+    async def spoken_for(self, bucket: str, keys: Sequence[str]) -> frozenset[str]:
+        named: set[str | None] = {row.key for row in self._rows(Doomed) if row.bucket == bucket}
+        named |= {row.key for row in self._rows(File) if row.bucket == bucket and row.state is FileState.READY}
+        for row in self._rows(Upload):
+            if row.bucket == bucket and row.state in _UNENDED:
+                named |= {row.key, row.target if row.state is UploadState.SEALING else None}
+        return frozenset(key for key in keys if key in named)
+
+    async def totals(self, now: datetime) -> Totals:
+        unended = [row for row in self._rows(Upload) if row.state in _UNENDED]
+        doomed = list(self._rows(Doomed))
+        return Totals(
+            files=sum(usage.files for usage in self._usage.values()),
+            bytes=sum(usage.bytes for usage in self._usage.values()),
+            open_uploads=len(unended),
+            reserved_bytes=sum(row.reserved for row in unended),
+            doomed=len(doomed),
+            due=sum(row.not_before <= now for row in doomed),
+        )
 
     async def key(self, key_id: str) -> Key:
         if (key := self._row(Key, key_id)) is None:
@@ -121,6 +187,8 @@ class MemoryCatalogue:
                 return self._put(found, None) if found and _guarded(found) == _guarded(row) else None
             case Count():
                 return self._count(change)
+            case Use():
+                return self._use(change)
 
     def _put(self, before: Row | None, after: Row | None) -> Undo | None:
         row = after or before
@@ -140,6 +208,22 @@ class MemoryCatalogue:
             return None
         self._usage[owner] = msgspec.structs.replace(usage, **{counter: total})
         return lambda: _set(self._usage, owner, before)
+
+    def _use(self, change: Use) -> Undo | None:
+        link = self._row(Link, change.link)
+        if link is None or link.revoked_at is not None:
+            return None
+        uses = link.uses + change.times
+        if link.max_uses is not None and uses > link.max_uses:
+            return None
+        return self._put(link, msgspec.structs.replace(link, uses=uses, last_used_at=change.at))
+
+    def _shown(self, file: File, query: FileQuery) -> bool:
+        """Whether who asks may see the file, by owning it or by a share."""
+        if query.shared_with is None:
+            return query.visible_to in (None, file.owner)
+        share = self._row(Share, file.id, query.shared_with)
+        return share is not None and share.read and query.now is not None and share.live(query.now)
 
     def _address_taken(self, file: File) -> bool:
         """Whether another ready file of the bucket has this address."""
@@ -161,7 +245,7 @@ class MemoryCatalogue:
 
 def clash(index: int, change: Change) -> Clash:
     """The ``Clash`` of the change at ``index`` of a commit."""
-    if isinstance(change, Count):
+    if isinstance(change, Count | Use):
         return Clash("the limit would be exceeded", change=index)
     return Clash("somebody else changed this first: read it again and decide again", change=index)
 
@@ -206,7 +290,6 @@ def _matches(file: File, query: FileQuery) -> bool:
     if file.state is not FileState.READY:
         return False
     narrowed = (
-        (query.visible_to, file.owner),
         (query.owner, file.owner),
         (query.bucket, file.bucket),
         (query.type, file.type),

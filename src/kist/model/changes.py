@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -10,10 +11,13 @@ import msgspec
 
 from kist.errors import Clash, WrongState
 from kist.model.file import File, FileState
+from kist.model.link import Link
+from kist.model.profile import Profile
 from kist.model.rows import AuditEntry, Doomed, Idempotency, Key
+from kist.model.share import Share
 from kist.model.upload import Upload, UploadState
 
-Row: TypeAlias = File | Upload | Key | Doomed | Idempotency | AuditEntry
+Row: TypeAlias = File | Upload | Key | Doomed | Idempotency | AuditEntry | Share | Link | Profile
 
 
 class Add(msgspec.Struct, frozen=True):
@@ -59,7 +63,18 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
     at_most: int | None = None
 
 
-Change: TypeAlias = Add | Swap | Drop | Count
+class Use(msgspec.Struct, frozen=True, kw_only=True):
+    """The link with the id ``link`` was used ``times`` more, lastly ``at``.
+
+    ``Clash`` when it is revoked, gone, or would exceed its own ``max_uses``.
+    """
+
+    link: str
+    at: datetime
+    times: int = 1
+
+
+Change: TypeAlias = Add | Swap | Drop | Count | Use
 
 GUARDS: dict[type, tuple[str, ...]] = {
     File: ("state",),
@@ -90,6 +105,11 @@ UPLOAD_MOVES: frozenset[tuple[UploadState, UploadState]] = frozenset(
         (UploadState.SEALING, UploadState.DONE),
         (UploadState.SEALING, UploadState.REFUSED),
         (UploadState.SEALING, UploadState.EXPIRED),
+        # Started over: a new ticket for the same upload.
+        (UploadState.DONE, UploadState.OPEN),
+        (UploadState.REFUSED, UploadState.OPEN),
+        (UploadState.ABORTED, UploadState.OPEN),
+        (UploadState.EXPIRED, UploadState.OPEN),
     }
 )
 
@@ -111,4 +131,10 @@ def lost(changes: Sequence[Change], clash: Clash) -> Change | None:
 
 def row_id(row: Row) -> tuple[str, ...]:
     """What identifies a row among those of its kind."""
-    return (row.actor, row.key) if isinstance(row, Idempotency) else (row.id,)
+    match row:
+        case Idempotency(actor=actor, key=key):
+            return (actor, key)
+        case Share(file_id=file_id, actor=actor):
+            return (file_id, actor)
+        case _:
+            return (row.id,)

@@ -18,7 +18,16 @@ class FileState(StrEnum):
 
 
 class Visibility(StrEnum):
+    """Who beside the owner and those with a share may do what. The words are those of S3's canned ACLs.
+
+    ``public-read``: anybody may read the content, without a key. ``authenticated-read``: anybody with a key may read
+    the file. ``public-read-write``: as public-read, and anybody with a key may replace the content.
+    """
+
     PRIVATE = "private"
+    PUBLIC_READ = "public-read"
+    AUTHENTICATED_READ = "authenticated-read"
+    PUBLIC_READ_WRITE = "public-read-write"
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,11 +33,15 @@ class FileQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     ``visible_to`` is the id of the actor who asks, None for an admin, who sees all; nobody unless the service says
     so. ``owner``, ``bucket`` and ``type`` (the declared one) narrow by equality; ``text`` is a substring of the name,
-    compared folded. Ties in the sort value are broken by id, in the same direction. Names sort by UTF-8 bytes.
+    compared folded. ``shared_with`` is the id of an actor: then only files that a share, live at ``now``, lets that
+    actor read, whoever owns them; ``visible_to`` plays no part. Ties in the sort value are broken by id, in the same
+    direction. Names sort by UTF-8 bytes.
     ``limit`` is 1 to 1000.
     """
 
     visible_to: str | None = ""
+    shared_with: str | None = None
+    now: datetime | None = None
     owner: str | None = None
     bucket: str | None = None
     type: str | None = None
@@ -52,6 +56,8 @@ class FileQuery(msgspec.Struct, frozen=True, kw_only=True):
             raise Invalid(f"a page has 1 to {MAX_PAGE} items, not {self.limit}", limit=MAX_PAGE)
         if self.after is not None and not isinstance(self.after.value, _VALUE_TYPES[self.sort]):
             raise Invalid("the cursor belongs to another sort order: start again without it")
+        if (self.shared_with is None) != (self.now is None):
+            raise Invalid("a list of what is shared needs the time at which it is")
 
 
 _VALUE_TYPES: dict[Sort, type] = {Sort.NAME: str, Sort.SIZE: int, Sort.CREATED: datetime}

@@ -60,7 +60,10 @@ class Idempotency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An admin did something to what belongs to somebody else."""
+    """An admin did something to what belongs to somebody else, or a link was used: then ``actor`` is empty.
+
+    ``via``: the key or the link by which it was done. ``times``: how often, where uses are written down together.
+    """
 
     id: str
     at: datetime
@@ -69,3 +72,23 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     thing: str
     owner: str
+    times: int = 1
+
+
+class Held(msgspec.Struct, frozen=True):
+    """An object that a ready file says it has."""
+
+    key: str
+    size: int
+    file_id: str
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits: ``open_uploads`` and the ``reserved_bytes`` they hold, ``doomed`` places and how many are ``due``."""
+
+    files: int
+    bytes: int
+    open_uploads: int
+    reserved_bytes: int
+    doomed: int
+    due: int

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from kist.model.file import Visibility
 from kist.model.place import Place
 
 
@@ -14,6 +15,15 @@ class Door(StrEnum):
     FORM = "form"
     RAW = "raw"
     BASE64 = "base64"
+    TICKET = "ticket"
+
+
+class Way(StrEnum):
+    """How the holder of a ticket sends the bytes."""
+
+    FORM = "form"
+    PUT = "put"
+    PARTS = "parts"
 
 
 class UploadState(StrEnum):
@@ -35,12 +45,13 @@ class Repeat(msgspec.Struct, frozen=True):
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller says of bytes before sending them.
 
-    ``size`` in bytes, ``sha256`` in lower-case hex, None where not declared.
+    ``size`` in bytes, ``sha256`` and ``md5`` in lower-case hex, None where not declared.
     """
 
     type: str = "application/octet-stream"
     size: int | None = None
     sha256: str | None = None
+    md5: str | None = None
     door: Door = Door.RAW
 
 
@@ -52,6 +63,7 @@ class Intent(Declared, frozen=True, kw_only=True):
 
     name: str
     bucket: str | None = None
+    visibility: Visibility = Visibility.PRIVATE
     metadata: dict[str, str] = {}
     repeat: Repeat | None = None
 
@@ -63,6 +75,11 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     expire chore; a proxied upload moves it on while bytes flow. ``reserved`` bytes are counted against the owner's
     quota until the upload ends. ``new`` is true when the upload makes its file, false when it replaces content.
     ``repeat_key`` is the idempotency key under which it was asked for.
+
+    The rest belongs to tickets. ``way``: how the bytes come, None when they pass through Kist. ``expires_at``: when
+    the last signature for it ends. ``parts_id`` and ``part_size``: of a multipart upload. ``target``: the key of the
+    sealed object that the present attempt makes. ``settles``: nobody will call complete, so Kist tries by itself.
+    ``reason``: why it was refused, a code and a sentence. ``ended_at``: when it was completed, refused or ended.
     """
 
     id: str
@@ -83,6 +100,15 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     deadline: datetime
     repeat_key: str | None = None
+    way: Way | None = None
+    md5: str | None = None
+    expires_at: datetime | None = None
+    parts_id: str | None = None
+    part_size: int | None = None
+    target: str | None = None
+    settles: bool = False
+    reason: str | None = None
+    ended_at: datetime | None = None
 
     @property
     def place(self) -> Place:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 from kist.model.changes import Change
 from kist.model.file import File
-from kist.model.query import FileQuery, Page
-from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Usage
+from kist.model.link import Link
+from kist.model.profile import Profile
+from kist.model.query import Cursor, FileQuery, Page
+from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, Totals, Usage
+from kist.model.share import Share
 from kist.model.upload import Upload
 
 
@@ -26,6 +30,42 @@ class Catalogue(Protocol):
 
     async def overdue(self, now: datetime, limit: int) -> tuple[Upload, ...]:
         """Up to ``limit`` open or sealing uploads whose deadline is before ``now``, oldest deadline first."""
+
+    async def upload_of(self, file_id: str) -> Upload | None:
+        """The newest open or sealing upload for this file that nobody will complete (``settles``)."""
+
+    async def settling(self, limit: int, after: str = "") -> tuple[Upload, ...]:
+        """Up to ``limit`` open uploads with ``settles`` whose id is greater than ``after``, by id."""
+
+    async def ended_uploads(self, before: datetime, limit: int) -> tuple[Upload, ...]:
+        """Up to ``limit`` uploads that ended before ``before``, oldest first."""
+
+    async def share(self, file_id: str, actor: str) -> Share | None:
+        """What is granted to ``actor`` on this file, also when it has expired: the caller judges."""
+
+    async def shares(self, file_id: str) -> tuple[Share, ...]:
+        """All that is granted on this file, by actor."""
+
+    async def link(self, link_id: str) -> Link:
+        """The link with this id, also when expired or revoked: the caller judges. ``LinkMissing``."""
+
+    async def links(self, actor: str, limit: int, after: Cursor | None = None) -> Page[Link]:
+        """The links that ``actor`` made and that are not revoked, newest first. The cursor's value is a time."""
+
+    async def old_links(self, before: datetime, limit: int) -> tuple[Link, ...]:
+        """Up to ``limit`` links that expired before ``before``, oldest first."""
+
+    async def profile(self, profile_id: str) -> Profile | None:
+        """What the probe found, if it was made."""
+
+    async def held(self, bucket: str, after: str, limit: int) -> tuple[Held, ...]:
+        """Up to ``limit`` objects of ready files in ``bucket`` whose key is greater than ``after``, by key."""
+
+    async def spoken_for(self, bucket: str, keys: Sequence[str]) -> frozenset[str]:
+        """Those of ``keys`` (at most 1000) that an unended upload, a ready file or a doomed place names."""
+
+    async def totals(self, now: datetime) -> Totals:
+        """How much there is of what waits, for those who watch."""
 
     async def key(self, key_id: str) -> Key:
         """The key with this id, also when expired or revoked: the caller judges. ``KeyMissing``."""
@@ -53,8 +93,8 @@ class Catalogue(Protocol):
 
         ``Clash`` when an ``Add`` finds its id taken, a ``Swap`` or ``Drop`` finds another row than it was told, or a
         ``Count`` would pass its limit; its ``change`` says which one. Nothing is then changed.
-        Also when a second ready file would have the same ``address`` in one bucket. ``Invalid`` for a value that
-        cannot be stored (a lone surrogate, a number of 2^63 or more).
+        ``Use`` clashes as it says. Also when a second ready file would have the same ``address`` in one bucket.
+        ``Invalid`` for a value that cannot be stored (a lone surrogate, a number of 2^63 or more).
         A call that is cancelled while it waits may or may not have been committed.
         """
 

@@ -7,7 +7,7 @@ key or right), ``ClockSkew``, ``Corrupt``. Any method may raise those; below sta
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 from kist.model.content import (
@@ -25,6 +25,7 @@ from kist.model.content import (
     Stored,
     StoredBucket,
 )
+from kist.model.grant import Grant
 from kist.model.place import Place
 
 
@@ -96,6 +97,16 @@ class Copies(Protocol):
 
 
 @runtime_checkable
+class Seals(Protocol):
+    async def seal(self, source: Place, target: Place, rules: PutRules) -> Stored:
+        """Make ``target`` an object with the bytes that ``source`` has at one instant; return what is then there.
+
+        Nothing written to ``source`` later changes ``target``. Type and nothing else comes from ``rules``. The source
+        stays. ``ObjectMissing`` when there is none. As atomic and as durable as ``put``.
+        """
+
+
+@runtime_checkable
 class TakesParts(Protocol):
     async def start_parts(self, place: Place, rules: PutRules) -> str:
         """Begin a multipart upload and return its id. Nothing is visible at ``place`` until it is finished."""
@@ -142,11 +153,48 @@ class Signs(Protocol):
         *,
         headers: Sequence[tuple[str, str]] = (),
         query: Sequence[tuple[str, str]] = (),
+        since: datetime | None = None,
     ) -> SignedRequest:
         """A request that anyone who holds it may make until it expires (1 second to 7 days, else ``Invalid``).
 
-        ``headers`` are signed: the holder must send exactly these. ``query`` is signed into the URL.
+        ``headers`` are signed: the holder must send exactly these. ``query`` is signed into the URL. ``since``: sign
+        as of that moment in the recent past, from which ``expires`` counts, so that the same question gives the same
+        URL for a while. Writing requests are signed with the restricted key where there is one, reading ones never.
         """
 
     def sign_form(self, place: Place, expires: timedelta, limits: FormLimits) -> SignedForm:
         """A form that uploads to exactly ``place`` until it expires, within ``limits``."""
+
+
+@runtime_checkable
+class Receives(Protocol):
+    """A store whose signed URLs and forms lead to Kist itself, which answers them by the dialect ``door``."""
+
+    def verify(self, token: str) -> Grant:
+        """What the token in a signed URL, or in the field ``policy`` of a form, allows.
+
+        ``NotAllowed`` unless this store signed it, ``Expired`` when its time is over.
+        """
+
+    async def receive_part(
+        self, place: Place, parts_id: str, number: int, body: AsyncIterable[bytes], size: int
+    ) -> PartRef:
+        """``put_part`` for a part of any size, in bounded memory. ``Incomplete`` unless ``size`` bytes come.
+
+        What the body raises passes through, and the part is as it was.
+        """
+
+
+@runtime_checkable
+class Probes(Protocol):
+    """A store on somebody else's server, which has to be looked at before signatures are handed out."""
+
+    def profile_id(self, bucket: str) -> str:
+        """A short text that names endpoint, bucket and signing key: where one differs, the probe must be repeated."""
+
+    async def probe(self, bucket: str, origins: Sequence[str]) -> dict[str, str]:
+        """Ask all questions of ``kist.model.profile.Check`` under ``.kist/in/`` and ``.kist/parts/`` of ``bucket``.
+
+        For each: ``HELD``, or in a few words what happened instead. Leaves nothing behind. ``origins`` are the pages
+        whose CORS requests are tried. Raises what any method may raise when the server cannot be asked at all.
+        """

@@ -21,10 +21,15 @@ class Aside(Protocol):
 
 @dataclass(frozen=True)
 class Wiring:
-    """``url`` as in the settings; ``secrets`` by name (``key``, ``secret``, …), kept out of every repr."""
+    """``url`` as in the settings; ``secrets`` by name (``key``, ``secret``, …), kept out of every repr.
+
+    ``token_secret`` signs what a store answers itself, under ``public_url``, the address of this Kist.
+    """
 
     url: str
     clock: Clock
     ids: Ids
     aside: Aside
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    token_secret: bytes = field(default=b"", repr=False)
+    public_url: str = ""

@@ -132,6 +132,9 @@ class MemoryStore:
         self._bucket(target.bucket)
         return self._keep(target, self._object(source).data, rules.type)
 
+    async def seal(self, source: Place, target: Place, rules: PutRules) -> Stored:
+        return await self.copy(source, target, rules)
+
     async def start_parts(self, place: Place, rules: PutRules) -> str:
         parts_id = self._ids.token()
         self._bucket(place.bucket).parts[parts_id] = _Parts(place, self._clock.now(), rules.type)

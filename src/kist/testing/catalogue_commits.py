@@ -11,7 +11,8 @@ from kist.errors import Clash, FileMissing, UploadMissing, WrongState
 from kist.model.changes import Add, Change, Count, Counter, Drop, Row, Swap
 from kist.model.file import FileState, Visibility
 from kist.model.rows import Usage
-from kist.model.upload import UploadState
+from kist.model.share import Share
+from kist.model.upload import UploadState, Way
 from kist.ports.catalogue import Catalogue
 from kist.testing.catalogue_samples import (
     TIB,
@@ -264,16 +265,20 @@ class CommitContract:
 
 
 def _identity(row: Row) -> tuple[str, ...]:
-    return ("id",) if hasattr(row, "id") else ("actor", "key")
+    if hasattr(row, "id"):
+        return ("id",)
+    return ("file_id", "actor") if isinstance(row, Share) else ("actor", "key")
 
 
 def _another(row: Row, name: str) -> Any:
     """Another value that fits the field."""
     value = getattr(row, name)
-    if value is None and name in ("expires_at", "revoked_at"):
+    if value is None and name.endswith("_at"):
         return at(1)
-    if value is None and name == "size":
+    if value is None and name in ("size", "part_size", "max_uses"):
         return 1
+    if value is None and name == "way":
+        return Way.PUT
     if value is None and name == "answer":
         return b"answer"
     return value + b"x" if isinstance(value, bytes) else another_value(value)

@@ -9,9 +9,12 @@ import msgspec
 
 from kist.model.actor import Role
 from kist.model.changes import Row
-from kist.model.file import File, FileState
+from kist.model.file import File, FileState, Visibility
+from kist.model.link import Disposition, Link
+from kist.model.profile import Profile
 from kist.model.rows import AuditEntry, Doomed, Idempotency, Key
-from kist.model.upload import Door, Upload, UploadState
+from kist.model.share import Share
+from kist.model.upload import Door, Upload, UploadState, Way
 from kist.testing.clock import START, FakeIds
 
 TIB = 1 << 40
@@ -95,9 +98,28 @@ def an_entry(**changes: Any) -> AuditEntry:
     return AuditEntry(**(plain | {"thing": "file", "owner": "ann"} | changes))
 
 
+def a_share(**changes: Any) -> Share:
+    """A share that lets ``bob`` read."""
+    plain: dict[str, Any] = {"file_id": new_id(), "actor": "bob", "granted_by": "ann", "created_at": START}
+    return Share(**(plain | {"read": True} | changes))
+
+
+def a_link(**changes: Any) -> Link:
+    """A link of ``ann``'s for an hour."""
+    plain: dict[str, Any] = {"id": new_id(), "file_id": new_id(), "actor": "ann", "admin": False}
+    return Link(**(plain | {"created_at": START, "expires_at": at(60)} | changes))
+
+
+def a_profile(**changes: Any) -> Profile:
+    """What a probe found."""
+    plain: dict[str, Any] = {"id": new_id(), "bucket": "base", "checked_at": START, "checks": {"clock": "", "b": "no"}}
+    return Profile(**(plain | changes))
+
+
 def one_of_each() -> tuple[Row, ...]:
     """An ordinary row of every kind."""
-    return a_file(), an_upload(), a_key(), a_doomed(), a_record(), an_entry()
+    first = (a_file(), an_upload(), a_key(), a_doomed(), a_record(), an_entry())
+    return (*first, a_share(), a_link(), a_profile())
 
 
 def changed(row: Any, **changes: Any) -> Any:
@@ -116,7 +138,7 @@ def another_value(value: Any) -> Any:
             return value + timedelta(microseconds=1)
         case dict():
             return value | {f"{len(value)}": "value"}
-        case Role() | Door():
+        case Role() | Door() | Way() | Disposition() | Visibility():
             return next(member for member in type(value) if member is not value)
         case str():
             return value + "x"

@@ -14,8 +14,11 @@ from kist.errors import FileMissing, KeyMissing, UploadMissing
 from kist.model.actor import Role
 from kist.model.changes import Add, Row
 from kist.model.file import File, FileState
+from kist.model.link import Link
+from kist.model.profile import Profile
 from kist.model.query import FileQuery
 from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Usage
+from kist.model.share import Share
 from kist.model.upload import Door, Upload, UploadState
 from kist.ports.catalogue import Catalogue
 from kist.testing.catalogue_commits import CommitContract
@@ -37,6 +40,7 @@ from kist.testing.catalogue_samples import (
     changed,
     one_of_each,
 )
+from kist.testing.catalogue_sharing import SharingContract
 
 __all__ = ["CatalogueContract", "CatalogueRaces"]
 
@@ -54,11 +58,17 @@ async def find(catalogue: Catalogue, row: Row) -> Row | None:
             return await catalogue.idempotency(actor, key)
         case Doomed(id=id):
             return next((one for one in await catalogue.doomed(TIMES[-1], 1000) if one.id == id), None)
+        case Share(file_id=file_id, actor=actor):
+            return await catalogue.share(file_id, actor)
+        case Link(id=id):
+            return await catalogue.link(id)
+        case Profile(id=id):
+            return await catalogue.profile(id)
         case AuditEntry(id=id):
             return next((one for one in await catalogue.audit(1000) if one.id == id), None)
 
 
-class CatalogueContract(CommitContract, PageContract):
+class CatalogueContract(CommitContract, PageContract, SharingContract):
     """The duties of ``kist.ports.catalogue.Catalogue``."""
 
     async def test_rows_read_back_field_by_field(self, catalogue: Catalogue) -> None:

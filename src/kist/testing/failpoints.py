@@ -13,9 +13,7 @@ import re
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -23,11 +21,6 @@ from typing import Any
 import msgspec
 
 from kist.errors import CatalogueBusy, Misconfigured, StoreUnavailable
-from kist.model.changes import Change
-from kist.model.file import File
-from kist.model.query import FileQuery, Page
-from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Usage
-from kist.model.upload import Upload
 from kist.ports.catalogue import Catalogue
 from kist.ports.store import ObjectStore
 from kist.ports.system import Clock
@@ -115,70 +108,25 @@ def pointed_store(store: ObjectStore, failpoints: Failpoints) -> Any:
     return watched(store, partial(_StorePoints, failpoints))
 
 
-class PointedCatalogue:
-    """A catalogue that reaches the points ``catalogue.<method>:before`` and ``:after``."""
+def pointed_catalogue(catalogue: Catalogue, failpoints: Failpoints) -> Any:
+    """``catalogue`` reaching the points ``catalogue.<method>:before`` and ``:after``."""
+    return _PointedCatalogue(catalogue, failpoints)
+
+
+class _PointedCatalogue:
+    """Every method of the port, with its two points."""
 
     def __init__(self, catalogue: Catalogue, failpoints: Failpoints) -> None:
         self._catalogue = catalogue
         self._failpoints = failpoints
 
-    async def file(self, file_id: str) -> File:
-        async with self._call("file"):
-            return await self._catalogue.file(file_id)
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        method = getattr(self._catalogue, name)
 
-    async def files(self, query: FileQuery) -> Page[File]:
-        async with self._call("files"):
-            return await self._catalogue.files(query)
+        async def call(*args: Any, **more: Any) -> Any:
+            await self._failpoints.reach(f"catalogue.{name}:before")
+            answer = await method(*args, **more)
+            await self._failpoints.reach(f"catalogue.{name}:after")
+            return answer
 
-    async def upload(self, upload_id: str) -> Upload:
-        async with self._call("upload"):
-            return await self._catalogue.upload(upload_id)
-
-    async def overdue(self, now: datetime, limit: int) -> tuple[Upload, ...]:
-        async with self._call("overdue"):
-            return await self._catalogue.overdue(now, limit)
-
-    async def key(self, key_id: str) -> Key:
-        async with self._call("key"):
-            return await self._catalogue.key(key_id)
-
-    async def keys(self) -> tuple[Key, ...]:
-        async with self._call("keys"):
-            return await self._catalogue.keys()
-
-    async def usage(self, owner: str) -> Usage:
-        async with self._call("usage"):
-            return await self._catalogue.usage(owner)
-
-    async def idempotency(self, actor: str, key: str) -> Idempotency | None:
-        async with self._call("idempotency"):
-            return await self._catalogue.idempotency(actor, key)
-
-    async def old_idempotency(self, before: datetime, limit: int) -> tuple[Idempotency, ...]:
-        async with self._call("old_idempotency"):
-            return await self._catalogue.old_idempotency(before, limit)
-
-    async def doomed(self, now: datetime, limit: int) -> tuple[Doomed, ...]:
-        async with self._call("doomed"):
-            return await self._catalogue.doomed(now, limit)
-
-    async def audit(self, limit: int) -> tuple[AuditEntry, ...]:
-        async with self._call("audit"):
-            return await self._catalogue.audit(limit)
-
-    async def commit(self, *changes: Change) -> None:
-        async with self._call("commit"):
-            await self._catalogue.commit(*changes)
-
-    async def ping(self) -> None:
-        async with self._call("ping"):
-            await self._catalogue.ping()
-
-    async def close(self) -> None:
-        await self._catalogue.close()
-
-    @asynccontextmanager
-    async def _call(self, call: str) -> AsyncIterator[None]:
-        await self._failpoints.reach(f"catalogue.{call}:before")
-        yield
-        await self._failpoints.reach(f"catalogue.{call}:after")
+        return method if name == "close" else call

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
 
 from kist.model.content import (
@@ -26,8 +26,19 @@ from kist.model.content import (
     Stored,
     StoredBucket,
 )
+from kist.model.grant import Grant
 from kist.model.place import Place
-from kist.ports.store import Copies, HoldsBuckets, ObjectStore, SetsCors, Signs, TakesParts
+from kist.ports.store import (
+    Copies,
+    HoldsBuckets,
+    ObjectStore,
+    Probes,
+    Receives,
+    Seals,
+    SetsCors,
+    Signs,
+    TakesParts,
+)
 
 T = TypeVar("T")
 
@@ -152,6 +163,16 @@ class WatchedCopies(Watched):
             return watch.answer(await self._store.copy(source, target, rules))
 
 
+class WatchedSeals(Watched):
+    """``Seals``."""
+
+    _store: Seals
+
+    async def seal(self, source: Place, target: Place, rules: PutRules) -> Stored:
+        async with self._call("seal") as watch:
+            return watch.answer(await self._store.seal(source, target, rules))
+
+
 class WatchedParts(Watched):
     """``TakesParts``."""
 
@@ -207,17 +228,50 @@ class WatchedSigns(Watched):
         *,
         headers: Sequence[tuple[str, str]] = (),
         query: Sequence[tuple[str, str]] = (),
+        since: datetime | None = None,
     ) -> SignedRequest:
-        return self._store.sign(method, place, expires, headers=headers, query=query)
+        return self._store.sign(method, place, expires, headers=headers, query=query, since=since)
 
     def sign_form(self, place: Place, expires: timedelta, limits: FormLimits) -> SignedForm:
         return self._store.sign_form(place, expires, limits)
 
 
+class WatchedReceives(Watched):
+    """``Receives``."""
+
+    _store: Receives
+
+    def verify(self, token: str) -> Grant:
+        return self._store.verify(token)
+
+    async def receive_part(
+        self, place: Place, parts_id: str, number: int, body: AsyncIterable[bytes], size: int
+    ) -> PartRef:
+        async with self._call("receive_part") as watch:
+            passing = _passing(watch, body)
+            return watch.answer(await self._store.receive_part(place, parts_id, number, passing, size))
+
+
+class WatchedProbes(Watched):
+    """``Probes``."""
+
+    _store: Probes
+
+    def profile_id(self, bucket: str) -> str:
+        return self._store.profile_id(bucket)
+
+    async def probe(self, bucket: str, origins: Sequence[str]) -> dict[str, str]:
+        async with self._call("probe") as watch:
+            return watch.answer(await self._store.probe(bucket, origins))
+
+
 _WRAPPERS: tuple[tuple[type, type[Watched]], ...] = (
     (HoldsBuckets, WatchedBuckets),
     (Copies, WatchedCopies),
+    (Seals, WatchedSeals),
     (TakesParts, WatchedParts),
     (SetsCors, WatchedCors),
     (Signs, WatchedSigns),
+    (Receives, WatchedReceives),
+    (Probes, WatchedProbes),
 )

@@ -9,6 +9,7 @@ _STATUS: dict[type[KistError], int] = {
     errors.NotSignedIn: 401,
     errors.NotAllowed: 403,
     errors.Missing: 404,
+    errors.Expired: 410,
     errors.WrongMethod: 405,
     errors.Conflict: 409,
     errors.Unsupported: 409,

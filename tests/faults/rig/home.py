@@ -10,7 +10,7 @@ from kist.model.limits import Limits
 from kist.ports.system import Clock, Ids
 from kist.service.kist import Kist
 from kist.settings import Settings, read_settings
-from kist.testing.failpoints import Failpoints, PointedCatalogue, pointed_store
+from kist.testing.failpoints import Failpoints, pointed_catalogue, pointed_store
 
 
 def disk_settings(home: Path) -> Settings:
@@ -24,6 +24,6 @@ async def compose(
     """As ``kist.app.build`` does, with these limits, and with ``points`` reached once it stands."""
     ports = replace(await open_ports(settings, clock, ids), limits=limits or Limits())
     if points is not None:
-        store, catalogue = pointed_store(ports.store, points), PointedCatalogue(ports.catalogue, points)
+        store, catalogue = pointed_store(ports.store, points), pointed_catalogue(ports.catalogue, points)
         ports = replace(ports, store=store, catalogue=catalogue)
     return join(ports)

@@ -92,8 +92,8 @@ def test_links_end_with_the_keys_that_signed_them() -> None:
 
     clock = FakeClock()
     identity = ChainIdentity("us-east-1", clock, right_here, provider=Provider())
-    presigner = Presigner(Addresses("http://store", "us-east-1"), identity, clock)
-    signed = presigner.request("GET", PLACE, timedelta(hours=1), (), ())
+    presigner = Presigner(Addresses("http://store", "us-east-1"), identity, identity, clock)
+    signed = presigner.request("GET", PLACE, timedelta(hours=1), headers=(), query=(), since=None)
     assert signed.expires_at == datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
     assert "X-Amz-Security-Token=token" in signed.url
 

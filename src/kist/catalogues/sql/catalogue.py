@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from kist.catalogues.sql import queries, schema
 from kist.catalogues.sql.runner import Runner
 from kist.catalogues.sql.schema import RowCodec
 from kist.catalogues.sql.statements import Statement, Writer
-from kist.errors import Clash, FileMissing, KeyMissing, UploadMissing
-from kist.model.changes import Add, Change, Count
+from kist.errors import Clash, FileMissing, KeyMissing, LinkMissing, UploadMissing
+from kist.model.changes import Add, Change, Count, Use
 from kist.model.file import File
+from kist.model.link import Link
+from kist.model.profile import Profile
 from kist.model.query import Cursor, FileQuery, Page
-from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Usage
+from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, Totals, Usage
+from kist.model.share import Share
 from kist.model.upload import Upload
 
 
@@ -30,6 +35,9 @@ class SqlCatalogue:
         self._doomed = RowCodec(schema.DOOMED, codec)
         self._idempotency = RowCodec(schema.IDEMPOTENCY, codec)
         self._audit = RowCodec(schema.AUDIT, codec)
+        self._shares = RowCodec(schema.SHARES, codec)
+        self._links = RowCodec(schema.LINKS, codec)
+        self._profiles = RowCodec(schema.PROFILES, codec)
 
     async def file(self, file_id: str) -> File:
         if (row := await self._runner.find(queries.FILE, {"id": file_id})) is None:
@@ -53,6 +61,64 @@ class SqlCatalogue:
     async def overdue(self, now: datetime, limit: int) -> tuple[Upload, ...]:
         params = {"now": self._uploads.cell("deadline", now), "limit": limit}
         return self._uploads.decode_all(await self._runner.fetch(queries.OVERDUE, params))
+
+    async def upload_of(self, file_id: str) -> Upload | None:
+        rows = await self._runner.fetch(queries.UPLOAD_OF, {"file_id": file_id})
+        return self._uploads.decode(rows[0]) if rows else None
+
+    async def settling(self, limit: int, after: str = "") -> tuple[Upload, ...]:
+        rows = await self._runner.fetch(queries.SETTLING, {"limit": limit, "after": after})
+        return self._uploads.decode_all(rows)
+
+    async def ended_uploads(self, before: datetime, limit: int) -> tuple[Upload, ...]:
+        params = {"before": self._uploads.cell("ended_at", before), "limit": limit}
+        return self._uploads.decode_all(await self._runner.fetch(queries.ENDED, params))
+
+    async def share(self, file_id: str, actor: str) -> Share | None:
+        row = await self._runner.find(queries.SHARE, {"file_id": file_id, "actor": actor})
+        return None if row is None else self._shares.decode(row)
+
+    async def shares(self, file_id: str) -> tuple[Share, ...]:
+        return self._shares.decode_all(await self._runner.fetch(queries.SHARES_OF, {"file_id": file_id}))
+
+    async def link(self, link_id: str) -> Link:
+        if (row := await self._runner.find(queries.LINK, {"id": link_id})) is None:
+            raise LinkMissing("there is no such link")
+        return self._links.decode(row)
+
+    async def links(self, actor: str, limit: int, after: Cursor | None = None) -> Page[Link]:
+        params: dict[str, Any] = {"actor": actor, "limit": limit + 1}
+        if after is None:
+            rows = await self._runner.fetch(queries.LINKS_OF, params)
+        else:
+            beyond = {"after_value": self._links.cell("created_at", after.value), "after_id": after.id}
+            rows = await self._runner.fetch(queries.LINKS_FURTHER, params | beyond)
+        items = self._links.decode_all(rows[:limit])
+        return Page(items, Cursor(items[-1].created_at, items[-1].id) if len(rows) > limit else None)
+
+    async def old_links(self, before: datetime, limit: int) -> tuple[Link, ...]:
+        params = {"before": self._links.cell("expires_at", before), "limit": limit}
+        return self._links.decode_all(await self._runner.fetch(queries.OLD_LINKS, params))
+
+    async def profile(self, profile_id: str) -> Profile | None:
+        row = await self._runner.find(queries.PROFILE, {"id": profile_id})
+        return None if row is None else self._profiles.decode(row)
+
+    async def held(self, bucket: str, after: str, limit: int) -> tuple[Held, ...]:
+        rows = await self._runner.fetch(queries.HELD, {"bucket": bucket, "after": after, "limit": limit})
+        return tuple(Held(*row) for row in rows)
+
+    async def spoken_for(self, bucket: str, keys: Sequence[str]) -> frozenset[str]:
+        if not keys:
+            return frozenset()
+        rows = await self._runner.fetch(*queries.spoken_for(bucket, keys))
+        return frozenset(row[0] for row in rows)
+
+    async def totals(self, now: datetime) -> Totals:
+        ((files, size, uploads, reserved, doomed, due),) = await self._runner.fetch(
+            queries.TOTALS, {"now": self._doomed.cell("not_before", now)}
+        )
+        return Totals(files=files, bytes=size, open_uploads=uploads, reserved_bytes=reserved, doomed=doomed, due=due)
 
     async def key(self, key_id: str) -> Key:
         if (row := await self._runner.find(queries.KEY, {"id": key_id})) is None:
@@ -102,6 +168,6 @@ def _adds(change: Change) -> bool:
 
 
 def _clash(index: int, change: Change) -> Clash:
-    if isinstance(change, Count):
+    if isinstance(change, Count | Use):
         return Clash("the limit would be exceeded", change=index)
     return Clash("somebody else changed this first: read it again and decide again", change=index)

@@ -58,6 +58,7 @@ SQLITE = Codec(
         "time": "TEXT",
         "json": "TEXT",
         "bytes": "BLOB",
+        "false": "0",
     },
     encoders={datetime: time_text, dict: json_text, bool: int},
     decoders={datetime: text_time, dict: msgspec.json.Decoder(dict[str, str]).decode, bool: bool},

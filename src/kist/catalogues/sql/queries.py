@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from kist.catalogues.sql.schema import AUDIT, DOOMED, FILES, IDEMPOTENCY, KEYS, UPLOADS, USAGE
+from kist.catalogues.sql.schema import (
+    AUDIT,
+    DOOMED,
+    FILES,
+    IDEMPOTENCY,
+    KEYS,
+    LINKS,
+    PROFILES,
+    SHARES,
+    UPLOADS,
+    USAGE,
+)
 from kist.model.names import fold
 from kist.model.query import FileQuery, Sort
 
@@ -16,9 +27,42 @@ UPLOAD = UPLOADS.select("WHERE id = :id")
 KEY = KEYS.select("WHERE id = :id")
 USAGE_OF = USAGE.select("WHERE owner = :owner")
 IDEMPOTENCY_OF = IDEMPOTENCY.select("WHERE actor = :actor AND key = :key")
+SHARE = SHARES.select("WHERE file_id = :file_id AND actor = :actor")
+LINK = LINKS.select("WHERE id = :id")
+PROFILE = PROFILES.select("WHERE id = :id")
 
 # Uploads that have not ended in time.
 OVERDUE = UPLOADS.select("WHERE state IN ('open', 'sealing') AND deadline < :now ORDER BY deadline, id LIMIT :limit")
+
+# Uploads that nobody will complete.
+UPLOAD_OF = UPLOADS.select(
+    "WHERE file_id = :file_id AND settles AND state IN ('open', 'sealing') ORDER BY started_at DESC LIMIT 1"
+)
+SETTLING = UPLOADS.select("WHERE settles AND state = 'open' AND id > :after ORDER BY id LIMIT :limit")
+
+# Uploads that may be forgotten.
+ENDED = UPLOADS.select("WHERE ended_at IS NOT NULL AND ended_at < :before ORDER BY ended_at, id LIMIT :limit")
+
+# Who may read what else.
+SHARES_OF = SHARES.select("WHERE file_id = :file_id ORDER BY actor")
+LINKS_OF = LINKS.select("WHERE actor = :actor AND revoked_at IS NULL ORDER BY created_at DESC, id DESC LIMIT :limit")
+LINKS_FURTHER = LINKS.select(
+    "WHERE actor = :actor AND revoked_at IS NULL AND (created_at, id) < (:after_value, :after_id) "
+    "ORDER BY created_at DESC, id DESC LIMIT :limit"
+)
+OLD_LINKS = LINKS.select("WHERE expires_at < :before ORDER BY expires_at, id LIMIT :limit")
+
+# What the audit compares with the store.
+HELD = (
+    "SELECT key, size, id FROM files WHERE bucket = :bucket AND key > :after AND state = 'ready' "
+    "ORDER BY key LIMIT :limit"
+)
+TOTALS = """
+    SELECT (SELECT COALESCE(SUM(files), 0) FROM usage), (SELECT COALESCE(SUM(bytes), 0) FROM usage),
+           (SELECT COUNT(*) FROM uploads WHERE state IN ('open', 'sealing')),
+           (SELECT COALESCE(SUM(reserved), 0) FROM uploads WHERE state IN ('open', 'sealing')),
+           (SELECT COUNT(*) FROM doomed), (SELECT COUNT(*) FROM doomed WHERE not_before <= :now)
+"""
 
 # Keys that may still be in use.
 LIVE_KEYS = KEYS.select("WHERE revoked_at IS NULL ORDER BY created_at, id")
@@ -43,10 +87,16 @@ LONGEST_SEARCH = 4096
 
 def page(query: FileQuery, cell: Callable[[str, Any], Any]) -> tuple[str, dict[str, Any]]:
     """The text and parameters that fetch one row more than a page holds. ``cell`` encodes a value for a field."""
-    owner = query.owner if query.visible_to is None else query.visible_to
+    sees_all = query.visible_to is None or query.shared_with is not None
+    owner = query.owner if sees_all else query.visible_to
     params: dict[str, Any] = {"owner": owner, "type": query.type, "bucket": query.bucket}
     params = {name: value for name, value in params.items() if value is not None}
-    sql = _page(query.sort, query.descending, query.after is not None, bool(query.text), tuple(params))
+    narrowed = tuple(params)
+    shared = query.shared_with is not None
+    sql = _page(query.sort, query.descending, query.after is not None, bool(query.text), shared, narrowed)
+    if shared:
+        params["shared_with"] = query.shared_with
+        params["now"] = cell("created_at", query.now)
     params["limit"] = query.limit + 1
     if query.text:
         params["pattern"] = _pattern(query.text)
@@ -56,27 +106,61 @@ def page(query: FileQuery, cell: Callable[[str, Any], Any]) -> tuple[str, dict[s
     return sql, params
 
 
+_MOST_KEYS = (1, 10, 100, 1000)
+
+
+def spoken_for(bucket: str, keys: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The text and parameters that find those of ``keys`` which a row names. Few texts, whatever their number."""
+    room = next(size for size in _MOST_KEYS if size >= len(keys))
+    params: dict[str, Any] = {f"key{at}": keys[min(at, len(keys) - 1)] for at in range(room)}
+    return _spoken_for(room), params | {"bucket": bucket}
+
+
+@lru_cache(maxsize=len(_MOST_KEYS))
+def _spoken_for(room: int) -> str:
+    keys = ", ".join(f":key{at}" for at in range(room))
+    return " UNION ".join(  # of fixed words and parameter names alone
+        " ".join(("SELECT", column, "FROM", table, "WHERE bucket = :bucket AND", column, "IN (", keys, ")", states))
+        for table, column, states in (
+            ("files", "key", " AND state = 'ready'"),
+            ("uploads", "key", " AND state IN ('open', 'sealing')"),
+            ("uploads", "target", " AND state = 'sealing'"),
+            ("doomed", "key", ""),
+        )
+    )
+
+
 def finds_nothing(query: FileQuery) -> bool:
     """Whether the answer is known to be empty without asking: it saves cases that SQL would stumble over."""
-    if query.visible_to is not None and query.owner not in (None, query.visible_to):
+    sees_all = query.visible_to is None or query.shared_with is not None
+    if not sees_all and query.owner not in (None, query.visible_to):
         return True
     return query.text is not None and ("\0" in query.text or len(query.text) > LONGEST_SEARCH)
 
 
 @lru_cache(maxsize=512)
-def _page(sort: Sort, descending: bool, further: bool, searching: bool, narrowed: tuple[str, ...]) -> str:
+def _page(sort: Sort, descending: bool, further: bool, searching: bool, shared: bool, narrowed: tuple[str, ...]) -> str:
     direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
     where = ["state = 'ready'"]
+    if shared:
+        where.append(_SHARED)
     # The first of the narrowing columns chooses the index; '' is appended to the others so that no planner, lacking
     # statistics, prefers theirs: an owner's files are far fewer than those of a bucket or a type.
-    where += [f"{name} = :{name}" for name in narrowed[:1]]
-    where += [f"({name} || '') = :{name}" for name in narrowed[1:]]
+    first = 0 if shared else 1
+    where += [f"{name} = :{name}" for name in narrowed[:first]]
+    where += [f"({name} || '') = :{name}" for name in narrowed[first:]]
     if searching:
         where.append(r"folded LIKE :pattern ESCAPE '\'")
     if further:
         where.append(f"({sort.value}, id) {beyond} (:after_value, :after_id)")
     order = f"ORDER BY {sort.value} {direction}, id {direction} LIMIT :limit"
     return FILES.select(" ".join(("WHERE", " AND ".join(where), order)))
+
+
+# From the few that are shared to their rows, and then sorted: what is shared with one actor is little beside the rest.
+_SHARED = """
+    id IN (SELECT file_id FROM shares WHERE actor = :shared_with AND read AND (expires_at IS NULL OR expires_at > :now))
+"""
 
 
 def _pattern(text: str) -> str:

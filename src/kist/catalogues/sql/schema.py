@@ -11,8 +11,11 @@ import msgspec
 from kist.catalogues.sql.codecs import Codec
 from kist.model.changes import GUARDS, Row
 from kist.model.file import File
+from kist.model.link import Link
 from kist.model.names import fold
+from kist.model.profile import Profile
 from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Usage
+from kist.model.share import Share
 from kist.model.upload import Upload
 
 R = TypeVar("R")
@@ -64,9 +67,12 @@ USAGE = Table("usage", Usage, identity=("owner",))
 DOOMED = Table("doomed", Doomed, identity=("id",))
 IDEMPOTENCY = Table("idempotency", Idempotency, identity=("actor", "key"))
 AUDIT = Table("audit", AuditEntry, identity=("id",))
+SHARES = Table("shares", Share, identity=("file_id", "actor"))
+LINKS = Table("links", Link, identity=("id",))
+PROFILES = Table("profiles", Profile, identity=("id",))
 
 TABLES: dict[type, Table[Any]] = {
-    table.row: table for table in (FILES, UPLOADS, KEYS, USAGE, DOOMED, IDEMPOTENCY, AUDIT)
+    table.row: table for table in (FILES, UPLOADS, KEYS, USAGE, DOOMED, IDEMPOTENCY, AUDIT, SHARES, LINKS, PROFILES)
 }
 
 

@@ -13,7 +13,8 @@ import msgspec
 
 from kist.catalogues.sql.codecs import Codec
 from kist.catalogues.sql.schema import TABLES, RowCodec, Table, table_of
-from kist.model.changes import Add, Change, Count, Counter, Drop, Row, Swap
+from kist.model.changes import Add, Change, Count, Counter, Drop, Row, Swap, Use
+from kist.model.link import Link
 
 _COUNT = Template(
     """
@@ -31,6 +32,10 @@ _COUNT_WITHIN = Template(
     WHERE usage.$counter + excluded.$counter <= :at_most
     """
 )
+_USE = """
+    UPDATE links SET uses = uses + :times, last_used_at = :at
+    WHERE id = :link AND revoked_at IS NULL AND (max_uses IS NULL OR uses + :times <= max_uses)
+"""
 _COUNTS = {counter: _COUNT.substitute(counter=counter.value) for counter in Counter}
 _COUNTS_WITHIN = {counter: _COUNT_WITHIN.substitute(counter=counter.value) for counter in Counter}
 
@@ -62,6 +67,10 @@ class Writer:
                 return Statement(_COUNTS[counter], {"owner": owner, "by": by})
             case Count(owner=owner, counter=counter, by=by, at_most=at_most):
                 return Statement(_COUNTS_WITHIN[counter], {"owner": owner, "by": by, "at_most": at_most})
+
+            case Use(link=link, at=at, times=times):
+                moment = self._codecs[Link].cell("last_used_at", at)
+                return Statement(_USE, {"link": link, "at": moment, "times": times})
 
     def _swap(self, before: Row, after: Row) -> Statement:
         table, codec = table_of(before), self._codecs[type(before)]

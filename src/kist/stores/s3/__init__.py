@@ -57,7 +57,7 @@ def assemble(
     signing = _signing_identity(settings) or identity
     public = Addresses(settings.public_endpoint or settings.endpoint, settings.region, settings.style)
     sender = Sender(transport, identity, settings, clock, ids)
-    return S3Store(sender, Presigner(public, signing, clock), copy_limits=copy_limits)
+    return S3Store(sender, Presigner(public, identity, signing, clock), copy_limits=copy_limits)
 
 
 def _main_identity(settings: S3Settings, clock: Clock, aside: Aside) -> Identity:

@@ -1,4 +1,7 @@
-"""What browsers are given: requests and forms that need no credentials, signed with the restricted key."""
+"""What browsers are given: requests and forms that need no credentials, signed with the restricted key.
+
+A restricted key may only write, so what reads is signed with the main one.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from kist.stores.s3.address import Addresses
 from kist.stores.s3.identity import Identity
 from kist.stores.s3.signer import Signer
 
+_READS = ("GET", "HEAD")
 _SHORTEST = timedelta(seconds=1)
 _LONGEST = timedelta(days=7)
 
@@ -20,9 +24,10 @@ _LONGEST = timedelta(days=7)
 class Presigner:
     """Signs for the public endpoint. Never sends anything."""
 
-    def __init__(self, addresses: Addresses, identity: Identity, clock: Clock) -> None:
+    def __init__(self, addresses: Addresses, reading: Identity, writing: Identity, clock: Clock) -> None:
         self._addresses = addresses
-        self._identity = identity
+        self._reading = reading
+        self._writing = writing
         self._clock = clock
 
     def request(
@@ -30,13 +35,16 @@ class Presigner:
         method: str,
         place: Place,
         expires: timedelta,
+        *,
         headers: Sequence[tuple[str, str]],
         query: Sequence[tuple[str, str]],
+        since: datetime | None,
     ) -> SignedRequest:
         seconds = _seconds(expires)
         if query and any(name.lower().startswith("x-amz-") for name, _ in query):
             raise Invalid("query parameters that begin with x-amz- belong to the signature")
-        signer, now = self._identity.signer(), self._clock.now()
+        signer = (self._reading if method in _READS else self._writing).signer()
+        now = since or self._clock.now()
         url = signer.url(method, self._addresses.of(place.bucket, place.key), query, headers, seconds, now)
         return SignedRequest(method=method, url=url, headers=tuple(headers), expires_at=_end(signer, now, seconds))
 
@@ -44,7 +52,7 @@ class Presigner:
         if "${" in place.key:
             raise Invalid("a form cannot upload to a key with ${: stores would replace it by the file's name")
         _check_fields(limits)
-        signer, now = self._identity.signer(), self._clock.now()
+        signer, now = self._writing.signer(), self._clock.now()
         end = _end(signer, now, _seconds(expires))
         conditions = [
             {"bucket": place.bucket},

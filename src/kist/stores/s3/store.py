@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from kist.model.content import (
     Condition,
@@ -72,6 +72,9 @@ class S3Store:
     async def copy(self, source: Place, target: Place, rules: PutRules) -> Stored:
         return await copying.copy_object(self._sender, source, target, rules, self._copy_limits)
 
+    async def seal(self, source: Place, target: Place, rules: PutRules) -> Stored:
+        return await self.copy(source, target, rules)
+
     async def start_parts(self, place: Place, rules: PutRules) -> str:
         return await multipart.start_parts(self._sender, place, rules)
 
@@ -104,8 +107,9 @@ class S3Store:
         *,
         headers: Sequence[tuple[str, str]] = (),
         query: Sequence[tuple[str, str]] = (),
+        since: datetime | None = None,
     ) -> SignedRequest:
-        return self._presigner.request(method, place, expires, headers, query)
+        return self._presigner.request(method, place, expires, headers=headers, query=query, since=since)
 
     def sign_form(self, place: Place, expires: timedelta, limits: FormLimits) -> SignedForm:
         return self._presigner.form(place, expires, limits)
