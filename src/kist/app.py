@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -29,6 +29,8 @@ from kist.service.gate import OwnerGate
 from kist.service.keys import Keys
 from kist.service.kist import Kist
 from kist.service.ports import Ports
+from kist.service.rates import Rates
+from kist.service.tokens import SHORTEST_SECRET
 from kist.settings import Settings
 from kist.system import SystemClock, SystemIds
 from kist.wire.routes import Dialect
@@ -37,6 +39,7 @@ THREADS = 16
 LOCAL_STORES = ("disk", "memory")
 """Schemes of stores whose bytes never cross a network."""
 FIRST_ADMIN = "admin"
+SECRET_FILE = "secret"  # noqa: S105  # its name, not its content
 ADMIN_KEY_FILE = "admin-key"
 """In the home: the key that the first start made."""
 
@@ -50,7 +53,8 @@ async def build(settings: Settings, *, clock: Clock | None = None, ids: Ids | No
     """
     recognise_token = token_reader(settings)
     ports = await open_ports(settings, clock or SystemClock(), ids or SystemIds())
-    return join(ports, recognise_token=recognise_token, anonymous=settings.anonymous)
+    rates = Rates(ports.clock, per_actor=settings.rate_key, per_address=settings.rate_address)
+    return join(ports, recognise_token=recognise_token, anonymous=settings.anonymous, rates=rates)
 
 
 async def open_ports(settings: Settings, clock: Clock, ids: Ids) -> Ports:
@@ -62,7 +66,8 @@ async def open_ports(settings: Settings, clock: Clock, ids: Ids) -> Ports:
     make_home(settings.home)
     aside = threads()
     async with AsyncExitStack() as opened:
-        store = open_store(settings, clock, ids, aside)
+        secret = signing_secret(settings, ids)
+        store = open_store(settings, clock, ids, aside, secret)
         opened.push_async_callback(store.close)
         catalogue = await open_catalogue(settings, clock, ids, aside)
         opened.push_async_callback(catalogue.close)
@@ -80,16 +85,23 @@ async def open_ports(settings: Settings, clock: Clock, ids: Ids) -> Ports:
         detect=detect,
         limits=settings.limits,
         bucket=settings.bucket,
+        secret=secret,
         verify_reads=urlsplit(settings.store).scheme not in LOCAL_STORES,
+        origins=settings.origins,
+        stream_links=settings.links == "stream",
     )
 
 
 def join(
-    ports: Ports, *, recognise_token: Recognises | None = None, anonymous: Mapping[str, str] | None = None
+    ports: Ports,
+    *,
+    recognise_token: Recognises | None = None,
+    anonymous: Mapping[str, str] | None = None,
+    rates: Rates | None = None,
 ) -> Kist:
     """The service over ``ports``."""
     keys = Keys(ports)
-    entry = Entry(keys, ports.clock, recognise_token=recognise_token, anonymous=anonymous)
+    entry = Entry(keys, ports.clock, recognise_token=recognise_token, anonymous=anonymous, rates=rates)
     return Kist(ports, keys, entry)
 
 
@@ -107,10 +119,28 @@ def threads() -> Aside:
     return partial(asyncio.get_running_loop().run_in_executor, pool)  # type: ignore[return-value]  # the same, untyped
 
 
-def open_store(settings: Settings, clock: Clock, ids: Ids, aside: Aside) -> ObjectStore:
+def signing_secret(settings: Settings, ids: Ids) -> bytes:
+    """What links and the disk store's tickets are signed with: from the settings, or kept in the home (0600)."""
+    if settings.secret is not None:
+        return settings.secret.reveal().encode()
+    path = settings.home / SECRET_FILE
+    try:
+        if not path.exists():
+            _keep_secret(path, ids.secret(), replace=False)
+        text = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError) as error:
+        raise Misconfigured(f"KIST_SECRET: {path} cannot be used: {error}") from error
+    if len(text) < SHORTEST_SECRET:
+        raise Misconfigured(f"KIST_SECRET: {path} holds no secret: remove it, and every link and ticket ends")
+    return text.encode()
+
+
+def open_store(settings: Settings, clock: Clock, ids: Ids, aside: Aside, secret: bytes) -> ObjectStore:
     """The store whose module is named by the scheme of the store's URL."""
     secrets = {name: secret.reveal() for name, secret in settings.s3_secrets.items()}
-    store: ObjectStore = adapter("stores", settings.store).connect(Wiring(settings.store, clock, ids, aside, secrets))
+    url = settings.public_url or f"http://127.0.0.1:{settings.port}"
+    wiring = Wiring(settings.store, clock, ids, aside, secrets, token_secret=secret, public_url=url)
+    store: ObjectStore = adapter("stores", settings.store).connect(wiring)
     return store
 
 
@@ -186,15 +216,20 @@ async def first_admin_key(kist: Kist, home: Path, clock: Clock | None = None) ->
     return text
 
 
-def _keep_secret(path: Path, text: str) -> None:
-    """Write ``text`` for the eyes of the owner alone, never half."""
+def _keep_secret(path: Path, text: str, *, replace: bool = True) -> None:
+    """Write ``text`` for the eyes of the owner alone, never half. ``replace`` False: what is there already stays."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as stream:
         stream.write(f"{text}\n")
         stream.flush()
         os.fsync(stream.fileno())
-    draft.replace(path)
+    if replace:
+        draft.replace(path)
+        return
+    with suppress(FileExistsError):  # another process was quicker
+        path.hardlink_to(draft)
+    draft.unlink()
 
 
 async def make_base_bucket(store: ObjectStore, bucket: str) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_network
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
@@ -15,27 +14,28 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 from dotenv import dotenv_values
 
 from kist.errors import KistError, Misconfigured
-from kist.model.actor import check_actor_id
-from kist.model.limits import GIB, Limits
+from kist.model.file import Visibility
+from kist.model.limits import GIB, TIB, Limits
+from kist.setting_texts import (
+    Secret,
+    parse_addresses,
+    parse_anonymous,
+    parse_choice,
+    parse_count,
+    parse_flag,
+    parse_names,
+    parse_origins,
+    parse_rate,
+    parse_secret,
+    parse_size,
+    parse_span,
+    parse_types,
+    parse_url,
+    parse_visibilities,
+)
 
 DISK_BUCKET = "kist"
 """Name of the base bucket where the store's URL names none."""
-
-
-class Secret:
-    """Text that must not reach a log: only ``reveal`` shows it."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """The text itself."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +48,26 @@ class Settings:
     s3_secrets: Mapping[str, Secret] = field(default_factory=dict)
     public_url: str | None = None
     port: int = 8000
-    max_upload_size: int = 5 * GIB
+    secret: Secret | None = None
+    max_upload_size: int | None = None
+    types: tuple[str, ...] = ()
+    quota_bytes: int | None = None
+    quota_files: int | None = None
+    open_uploads: int = 100
+    visibilities: tuple[Visibility, ...] = Limits().visibilities
+    bucket_acls: bool = False
+    link_life: timedelta = Limits().link_life
+    link_life_max: timedelta = Limits().link_life_max
+    links: str = "redirect"
+    rate_key: tuple[int, float] | None = None
+    rate_address: tuple[int, float] | None = None
     type_mismatch: str = "record"
     anonymous: Mapping[str, str] = field(default_factory=dict)
     anonymous_public: bool = False
     jwt_issuer: str | None = None
     jwt_audience: str | None = None
     jwt_keys: Path | None = None
-    dialects: tuple[str, ...] = ("native", "filedrop")
+    dialects: tuple[str, ...] = ("native", "filedrop", "door")
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
 
@@ -67,7 +79,19 @@ class Settings:
     @property
     def limits(self) -> Limits:
         """The limits that the service keeps."""
-        return Limits(max_upload_size=self.max_upload_size, refuse_mismatch=self.type_mismatch == "reject")
+        return Limits(
+            max_upload_size=self.max_upload_size or 5 * GIB,
+            max_direct_size=self.max_upload_size or 5 * TIB,
+            types=self.types,
+            refuse_mismatch=self.type_mismatch == "reject",
+            quota_bytes=self.quota_bytes,
+            quota_files=self.quota_files,
+            open_uploads=self.open_uploads,
+            visibilities=self.visibilities,
+            bucket_acls=self.bucket_acls,
+            link_life=min(self.link_life, self.link_life_max),
+            link_life_max=self.link_life_max,
+        )
 
 
 @dataclass(frozen=True)
@@ -79,66 +103,6 @@ class Setting:
     meaning: str
     parse: Callable[[str], Any] = str
     older: tuple[str, ...] = ()
-
-
-def _parse_size(text: str) -> int:
-    match = re.fullmatch(r"(\d+)\s*(?:([KMGT])i?B?)?", text.strip(), re.IGNORECASE)
-    if match is None:
-        raise ValueError("write a number of bytes, or one like 100MiB or 5GiB")
-    power = " KMGT".index(match[2].upper()) if match[2] else 0
-    return int(match[1]) << 10 * power
-
-
-def _parse_flag(text: str) -> bool:
-    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    if text.strip().lower() not in known:
-        raise ValueError("write 1 or 0")
-    return known[text.strip().lower()]
-
-
-def _parse_anonymous(text: str) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
-    if any(not separator for _, separator, _ in pairs):
-        raise ValueError("write <dialect>=<actor>, several with commas between")
-    return {dialect.strip(): check_actor_id(actor.strip()) for dialect, _, actor in pairs}
-
-
-def _parse_choice(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"write one of: {', '.join(choices)}")
-        return text
-
-    return parse
-
-
-def _parse_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
-        raise ValueError("write an absolute URL, like https://files.example.com")
-    if "@" in parts.netloc:
-        raise ValueError("write the URL without a user or a password")
-    return text.rstrip("/")
-
-
-def _parse_origins(text: str) -> tuple[str, ...]:
-    origins = _parse_names(text)
-    for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
-            raise ValueError(f"{origin} is no origin: write scheme and host alone, like https://app.example.com")
-    return origins
-
-
-def _parse_addresses(text: str) -> tuple[str, ...]:
-    addresses = _parse_names(text)
-    for address in addresses:
-        ip_network(address)
-    return addresses
-
-
-def _parse_names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -154,39 +118,68 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("KIST_S3_SESSION_TOKEN", "none", "session token of temporary keys", Secret, ("AWS_SESSION_TOKEN",)),
     Setting("KIST_S3_SIGNING_KEY", "the main key", "restricted access key for what others are given to use", Secret),
     Setting("KIST_S3_SIGNING_SECRET", "the main secret", "its secret", Secret),
-    Setting("KIST_S3_PUBLIC_ENDPOINT", "the endpoint", "the S3 address that browsers are sent to", _parse_url),
-    Setting("KIST_PUBLIC_URL", "from the bind address", "base of absolute URLs; Host is never trusted", _parse_url),
+    Setting("KIST_S3_PUBLIC_ENDPOINT", "the endpoint", "the S3 address that browsers are sent to", parse_url),
+    Setting("KIST_PUBLIC_URL", "from the bind address", "base of absolute URLs; Host is never trusted", parse_url),
     Setting("KIST_PORT", "8000", "port that kist serve listens on", int, ("API_PORT",)),
     Setting(
+        "KIST_SECRET",
+        "made in the home",
+        "signs links and the disk store's tickets; at least 32 random characters",
+        parse_secret,
+    ),
+    Setting(
         "KIST_MAX_UPLOAD_SIZE",
-        "5GiB",
+        "5GiB, 5TiB by tickets",
         "the largest file that is taken, in bytes or like 100MiB",
-        _parse_size,
+        parse_size,
         ("MAX_FILE_UPLOAD_SIZE",),
+    ),
+    Setting("KIST_TYPES", "all", "media types that are taken, like image/*,application/pdf", parse_types),
+    Setting("KIST_QUOTA_BYTES", "none", "how much one owner may hold, in bytes or like 10GiB", parse_size),
+    Setting("KIST_QUOTA_FILES", "none", "how many files one owner may hold", parse_count),
+    Setting("KIST_OPEN_UPLOADS", "100", "how many uploads of one owner may be open at a time", parse_count),
+    Setting(
+        "KIST_RATE_KEY", "none", "requests that one actor may make, like 600/min; more are answered 429", parse_rate
+    ),
+    Setting("KIST_RATE_ADDRESS", "none", "the same for one address", parse_rate),
+    Setting(
+        "KIST_VISIBILITIES",
+        "private,public-read,authenticated-read",
+        "what users may choose; public-read-write only if listed",
+        parse_visibilities,
+    ),
+    Setting("KIST_BUCKET_ACLS", "0", "the bucket holds ACLs: sign a file's visibility into its upload", parse_flag),
+    Setting("KIST_LINK_LIFE", "1h", "how long a link lives when nobody says how long", parse_span),
+    Setting("KIST_LINK_LIFE_MAX", "7d", "how long a link may live at most", parse_span),
+    Setting(
+        "KIST_LINKS",
+        "redirect",
+        "links lead to a short signed address of the store, or Kist streams the bytes itself",
+        parse_choice("redirect", "stream"),
     ),
     Setting(
         "KIST_TYPE_MISMATCH",
         "record",
         "content whose first bytes show another type than the declared one: record both, or reject it",
-        _parse_choice("record", "reject"),
+        parse_choice("record", "reject"),
     ),
     Setting(
         "KIST_ANONYMOUS",
         "none",
         "<dialect>=<actor>,…: callers of that dialect without a key act as that actor",
-        _parse_anonymous,
+        parse_anonymous,
     ),
-    Setting("KIST_ANONYMOUS_PUBLIC", "0", "allow KIST_ANONYMOUS on an address that others reach", _parse_flag),
+    Setting("KIST_ANONYMOUS_PUBLIC", "0", "allow KIST_ANONYMOUS on an address that others reach", parse_flag),
     Setting("KIST_JWT_ISSUER", "none", "accept JWTs of this issuer (claim iss)"),
     Setting("KIST_JWT_AUDIENCE", "none", "for this audience (claim aud)"),
     Setting("KIST_JWT_KEYS", "none", "file with the issuer's JWK set", Path),
-    Setting("KIST_DIALECTS", "native,filedrop", "which contracts are served", _parse_names),
-    Setting("KIST_ORIGINS", "none", "exact origins whose pages may call, like https://app.example.com", _parse_origins),
+    Setting("KIST_DIALECTS", "native,filedrop,door", "which contracts are served", parse_names),
+    Setting("KIST_ORIGINS", "none", "exact origins whose pages may call, like https://app.example.com", parse_origins),
     Setting(
         "KIST_TRUSTED_PROXIES",
         "none",
         "addresses of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed",
-        _parse_addresses,
+        parse_addresses,
     ),
 )
 

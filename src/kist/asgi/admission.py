@@ -45,6 +45,8 @@ async def admit(
         if token is not None:
             break
     actor = await entry.admit(token, act_as=act_as(call), address=call.address, dialect=dialect.name)
+    if route.needs is Needs.WHAT_IT_NEEDS and not actor.signed_in:
+        return
     if not actor.signed_in:
         raise NotSignedIn("sign in first: send a key as Authorization: Bearer, or as the password of Basic")
     if token is None:

@@ -1,4 +1,4 @@
-"""End what nobody will finish: uploads without a sign of life, idempotency records of yesterday."""
+"""End what nobody will finish: uploads without a sign of life; and forget what ended long ago."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from kist.service.kist import Kist
 
 
 async def expire(kist: Kist) -> int:
-    """End overdue uploads and drop old idempotency records. Returns how many rows went."""
-    return await kist.upkeep.end_overdue_uploads() + await kist.upkeep.forget_old_requests()
+    """End overdue uploads; drop old idempotency records, ended uploads and links. Returns how many rows went."""
+    ended = await kist.upkeep.end_overdue_uploads()
+    return ended + await kist.upkeep.forget_old_requests() + await kist.upkeep.forget_ended()
 
 
 EXPIRE = Chore("expire", timedelta(seconds=30), expire)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 
+from kist.chores.audit import AUDIT
 from kist.chores.chore import Chore
+from kist.chores.count import COUNT
 from kist.chores.erase import ERASE
 from kist.chores.expire import EXPIRE
+from kist.chores.probe import PROBE
+from kist.chores.settle import SETTLE
 from kist.errors import KistError
 from kist.ports.system import Clock
 from kist.service.kist import Kist
 
-CHORES: tuple[Chore, ...] = (EXPIRE, ERASE)
+CHORES: tuple[Chore, ...] = (PROBE, SETTLE, EXPIRE, ERASE, COUNT, AUDIT)
 
 log = logging.getLogger("kist.chores")
 

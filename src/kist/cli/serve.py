@@ -7,6 +7,7 @@ import logging
 import shlex
 import socket
 import sys
+from dataclasses import replace
 
 import click
 
@@ -50,9 +51,9 @@ def refuse_anonymous_to_all(settings: Settings, host: str) -> None:
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
-    kist = await build(settings)
+    url = settings.public_url or _reachable(listener)
+    kist = await build(replace(settings, public_url=url))
     try:
-        url = settings.public_url or _reachable(listener)
         key = await first_admin_key(kist, settings.home)
         options = HostOptions(base_url=url, origins=settings.origins, trusted_proxies=settings.trusted_proxies)
         app = build_asgi(kist, dialects(settings), options=options)

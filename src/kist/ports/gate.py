@@ -6,13 +6,16 @@ from typing import Protocol
 
 from kist.model.actor import Action, Actor
 from kist.model.file import File
+from kist.model.share import Share
 
 
 class Gate(Protocol):
-    def allows(self, actor: Actor, action: Action, file: File) -> bool:
+    def allows(self, actor: Actor, action: Action, file: File, share: Share | None = None) -> bool:
         """Whether ``actor`` may do ``action`` to ``file``. Pure: decides by what it is given, never raises.
 
-        Must agree with ``FileQuery.visible_to`` on ``Action.READ``: what a list shows may be read, and the reverse.
+        ``share`` is what is granted to this actor on this file, if it is live. Must agree with the lists on
+        ``Action.READ``: what ``FileQuery.visible_to`` or ``FileQuery.shared_with`` shows may be read, and a private
+        file that may be read is shown by one of them.
         """
 
 

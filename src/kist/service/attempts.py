@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from kist.errors import TooMany
 from kist.ports.system import Clock
+from kist.service.rates import Buckets
 
 BURST = 20
 SECONDS_EACH = 3.0
-MAX_ADDRESSES = 10_000
 
 
 class Attempts:
@@ -20,18 +18,10 @@ class Attempts:
     """
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets = Buckets(clock, (BURST, BURST * SECONDS_EACH))
 
     def count(self, address: str) -> None:
         """Note one wrong try. ``TooMany`` when the address has no tries left."""
-        now = self._clock.ticks()
-        left, since = self._buckets.pop(address, (float(BURST), now))
-        left = min(float(BURST), left + (now - since) / SECONDS_EACH)
-        allowed = left >= 1
-        self._buckets[address] = (left - 1 if allowed else left, now)
-        if len(self._buckets) > MAX_ADDRESSES:
-            self._buckets.popitem(last=False)
-        if not allowed:
-            after = max(1, round((1 - left) * SECONDS_EACH))
-            raise TooMany("too many wrong keys from this address: wait before you try again", after=after)
+        wait = self._buckets.take(address)
+        if wait:
+            raise TooMany("too many wrong keys from this address: wait before you try again", after=max(1, round(wait)))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from kist.errors import Corrupt, FileMissing, ObjectMissing
 from kist.model.actor import Action, Actor
 from kist.model.content import Opened, Span
 from kist.model.file import File, FileState
+from kist.ports.store import Signs
+from kist.service.access import may
 from kist.service.audits import audited
 from kist.service.ports import Ports
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Downloads:
@@ -26,11 +31,31 @@ class Downloads:
         Where reads are verified, the body of a whole download raises ``Corrupt`` before its last block unless the
         bytes have the file's sha256.
         """
-        if file.state is not FileState.READY or not self._ports.gate.allows(actor, Action.READ, file):
+        if file.state is not FileState.READY or not await may(self._ports, actor, Action.READ, file):
             raise FileMissing("there is no such file")
         entry = audited(self._ports, actor, Action.READ, file)
         if entry:
             await self._ports.catalogue.commit(*entry)
+        return await self.give(file, span)
+
+    def address(
+        self, file: File, life: timedelta, *, shown_as: tuple[str, str], window: timedelta | None = None
+    ) -> str | None:
+        """A signed address at which the store itself gives the bytes of ``file``; None where it signs none.
+
+        ``shown_as``: the Content-Type and the Content-Disposition that it is to answer with. ``window``: for that
+        long the address stays the same. The caller has let the reader in.
+        """
+        store = self._ports.store
+        if not isinstance(store, Signs) or self._ports.stream_links:
+            return None
+        now = self._ports.clock.now()
+        since = now if window is None else now - (now - _EPOCH) % window
+        query = (("response-content-disposition", shown_as[1]), ("response-content-type", shown_as[0]))
+        return store.sign("GET", file.place, life, query=query, since=since).url
+
+    async def give(self, file: File, span: Span | None = None) -> Opened:
+        """``open`` for somebody who was let in already, by a link."""
         try:
             opened = await self._ports.store.open(file.place, span and span.within(file.size))
         except ObjectMissing as error:

@@ -10,6 +10,7 @@ from kist.ports.gate import Recognises
 from kist.ports.system import Clock
 from kist.service.attempts import Attempts
 from kist.service.keys import PREFIX, Keys
+from kist.service.rates import Rates
 
 
 class Entry:
@@ -25,8 +26,10 @@ class Entry:
         *,
         recognise_token: Recognises | None = None,
         anonymous: Mapping[str, str] | None = None,
+        rates: Rates | None = None,
     ) -> None:
         self._keys = keys
+        self._rates = rates or Rates(clock)
         self._attempts = Attempts(clock)
         self._recognise_token = recognise_token
         self._anonymous = {dialect: Actor(actor) for dialect, actor in (anonymous or {}).items()}
@@ -36,9 +39,10 @@ class Entry:
 
         ``token`` is a key or a JWT, None when the caller gave none; then the actor is the dialect's anonymous one, or
         ``ANONYMOUS``. ``act_as`` is the id of the user for whom an admin's application acts. ``NotSignedIn`` for a
-        wrong credential, ``TooMany`` after too many of those from one ``address``, ``NotAllowed`` when somebody who
-        is not an admin asks to act for another.
+        wrong credential; ``TooMany`` after too many of those from one ``address``, or of any requests at all;
+        ``NotAllowed`` when somebody who is not an admin asks to act for another.
         """
+        self._rates.count_address(address)
         if token is None:
             actor = self._anonymous.get(dialect, ANONYMOUS)
         else:
@@ -47,7 +51,11 @@ class Entry:
             except NotSignedIn:
                 self._attempts.count(address)
                 raise
-        return actor if act_as is None else _stand_in(actor, act_as)
+        if act_as is not None:
+            actor = _stand_in(actor, act_as)
+        if actor.signed_in:
+            self._rates.count_actor(actor.id)
+        return actor
 
     async def _recognise(self, token: str) -> Actor:
         if self._recognise_token is not None and not token.startswith(PREFIX):

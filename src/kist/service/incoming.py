@@ -9,14 +9,15 @@ import msgspec
 
 from kist.errors import Clash, Stale, WrongState, WrongType
 from kist.model.actor import Action, Actor
-from kist.model.changes import Change, Drop, Swap, lost
+from kist.model.changes import Change, Count, Drop, Swap, lost
 from kist.model.content import PutRules
 from kist.model.file import File, FileState
+from kist.model.limits import Limits
 from kist.model.media import contradicts
 from kist.model.names import clean_name
 from kist.model.rows import Idempotency
 from kist.model.upload import Upload
-from kist.service.accounts import settled
+from kist.service.accounts import over, settled
 from kist.service.arrival import Arrival, watched
 from kist.service.audits import audited
 from kist.service.files import TRIES, Files
@@ -65,8 +66,7 @@ class Incoming:
         stored = await self._ports.store.put(upload.place, self._alive(watched(body, arrival)), rules)
         arrival.check(stored, upload.sha256)
         self._detected = self._ports.detect(arrival.head)
-        if self._ports.limits.refuse_mismatch and contradicts(upload.type, self._detected):
-            raise WrongType(f"declared as {upload.type}, but the bytes are {self._detected}")
+        check_detected(self._ports.limits, upload.type, self._detected)
 
     async def complete(self, *, name: str | None = None) -> File:
         """Make the file ready, or give it its new content, and return it. ``name`` overrides the one it has."""
@@ -118,7 +118,11 @@ class Incoming:
 
     def _changes(self, file: File) -> list[Change]:
         task, before = self._task, self._before
-        changes: list[Change] = [Drop(self.upload), Swap(before, file), *settled(self.upload, before, file)]
+        changes: list[Change] = [
+            Drop(self.upload),
+            Swap(before, file),
+            *settled(self.upload, before, file, self._ports.limits),
+        ]
         if not self.upload.new:
             changes.append(doomed_after_reads(self._ports, before))
             changes.extend(audited(self._ports, task.actor, Action.WRITE, before))
@@ -128,12 +132,22 @@ class Incoming:
 
     async def _look_again(self, change: Change | None, clash: Clash) -> None:
         """After a lost race: take the file as it is now, if this upload may still go on."""
+        if isinstance(change, Count):
+            raise over(change, clash) from clash
         if self.upload.new or isinstance(change, Drop):
             raise _ended() from clash
         task = self._task
         self._before = await self._files.get(task.actor, self.upload.file_id, Action.WRITE)
         if task.only_if is not None and not task.only_if(self._before):
             raise stale() from clash
+
+
+def check_detected(limits: Limits, declared: str, detected: str | None) -> None:
+    """``WrongType`` when what the first bytes show is not taken here, or is not what was declared and that matters."""
+    if detected is not None and not limits.takes(detected):
+        raise WrongType(f"the bytes are {detected}, which is not taken here: only {', '.join(limits.types)}")
+    if limits.refuse_mismatch and contradicts(declared, detected):
+        raise WrongType(f"declared as {declared}, but the bytes are {detected}")
 
 
 def stale() -> Stale:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
 from kist.errors import Invalid, KeyMissing, NotSignedIn
 from kist.model.actor import Actor, Role, check_actor_id
 from kist.model.changes import Add, Swap
+from kist.model.moments import in_utc
 from kist.model.names import check_characters
 from kist.model.rows import Key
 from kist.service.gate import check_admin
@@ -43,7 +44,7 @@ class Keys:
         check_characters(label, "label")
         now = self._ports.clock.now()
         if expires_at is not None:
-            expires_at = _in_utc(expires_at)
+            expires_at = in_utc(expires_at, "a key")
             if expires_at <= now:
                 raise Invalid("a key must expire in the future")
         secret = self._ports.ids.secret()
@@ -90,13 +91,3 @@ class Keys:
 
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _in_utc(moment: datetime) -> datetime:
-    """``moment`` as it is kept. ``Invalid`` without a time zone, and for the first and last day of time."""
-    if moment.tzinfo is None:
-        raise Invalid("the time at which a key expires needs a time zone: write it like 2030-01-31T12:00:00Z")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise Invalid("the time at which a key expires lies outside the years 1 to 9999") from error

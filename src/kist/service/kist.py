@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from kist.errors import KistError
 from kist.model.limits import Limits
+from kist.service.audit import Audit
 from kist.service.downloads import Downloads
 from kist.service.entry import Entry
 from kist.service.files import Files
 from kist.service.keys import Keys
+from kist.service.links import Links
 from kist.service.ports import Ports
+from kist.service.sealing import Sealer
+from kist.service.shares import Shares
+from kist.service.tickets import Tickets
 from kist.service.upkeep import Upkeep
 from kist.service.uploads import Uploads
+from kist.service.ways import Ways
 
 
 class Kist:
@@ -21,12 +27,18 @@ class Kist:
 
     def __init__(self, ports: Ports, keys: Keys, entry: Entry) -> None:
         self._ports = ports
-        self.files = Files(ports)
+        sealer = Sealer(ports)
+        self.ways = Ways(ports)
+        self.files = Files(ports, sealer.settle)
         self.uploads = Uploads(ports, self.files)
+        self.tickets = Tickets(ports, self.files, sealer, self.ways)
         self.downloads = Downloads(ports)
+        self.shares = Shares(ports, self.files)
+        self.links = Links(ports)
+        self.audit = Audit(ports)
         self.keys = keys
         self.entry = entry
-        self.upkeep = Upkeep(ports)
+        self.upkeep = Upkeep(ports, sealer)
         self.draining = False
 
     @property
@@ -50,7 +62,8 @@ class Kist:
         return found
 
     async def close(self) -> None:
-        """Free what the adapters hold."""
+        """Write down what is still to be, and free what the adapters hold."""
+        await self.links.write_down()
         await self._ports.store.close()
         await self._ports.catalogue.close()
 

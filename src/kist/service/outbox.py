@@ -27,6 +27,21 @@ def doomed_later(ports: Ports, upload: Upload) -> Add:
     return _doomed(ports, upload.place, ports.limits.late_write, unfinished=True)
 
 
+def doomed_tickets(ports: Ports, upload: Upload) -> tuple[Add, ...]:
+    """The place where a ticket let bytes in: now, and once nothing that was signed for it can land there any more."""
+    last = max(upload.expires_at or ports.clock.now(), ports.clock.now())
+    wait = last - ports.clock.now() + ports.limits.late_write
+    return doomed_now(ports, upload), _doomed(ports, upload.place, wait, unfinished=True)
+
+
+def doomed_target(ports: Ports, upload: Upload) -> tuple[Add, ...]:
+    """What an attempt to seal may have made: now, and once a slow copy has ended."""
+    if upload.target is None:
+        return ()
+    place = Place(upload.bucket, upload.target)
+    return tuple(_doomed(ports, place, wait, unfinished=True) for wait in (timedelta(0), ports.limits.late_write))
+
+
 def _doomed(ports: Ports, place: Place, wait: timedelta, *, unfinished: bool) -> Add:
     return Add(
         Doomed(

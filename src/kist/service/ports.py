@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kist.model.limits import Limits
 from kist.ports.catalogue import Catalogue
@@ -27,4 +27,7 @@ class Ports:
     detect: Detects
     limits: Limits
     bucket: str
+    secret: bytes = field(repr=False)
     verify_reads: bool = False
+    origins: tuple[str, ...] = ()
+    stream_links: bool = False

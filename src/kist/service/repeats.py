@@ -28,6 +28,14 @@ class Repeats:
 
     async def earlier(self, actor: Actor, repeat: Repeat | None) -> File | None:
         """The file that answered an earlier request with this key, None when there was none."""
+        answer = await self.answer(actor, repeat)
+        return None if answer is None else _decode(answer)
+
+    async def answer(self, actor: Actor, repeat: Repeat | None) -> bytes | None:
+        """What answered an earlier request with this key, None when there was none.
+
+        ``Invalid`` when the key was used for another request, ``InProgress`` while the first is being carried out.
+        """
         if repeat is None:
             return None
         record = await self._ports.catalogue.idempotency(actor.id, repeat.key)
@@ -41,7 +49,7 @@ class Repeats:
             raise Invalid("this Idempotency-Key was used for another request: take a new one for each request")
         if record.answer is None:
             raise in_progress()
-        return _decode(record.answer)
+        return record.answer
 
     def record(self, actor: Actor, repeat: Repeat | None) -> Idempotency | None:
         """The record of a request that is about to be carried out."""

@@ -2,35 +2,69 @@
 
 from __future__ import annotations
 
-from kist.errors import Clash, FileMissing, KistError
+import logging
+from contextlib import suppress
+
+from kist.errors import Broken, Clash, FileMissing, KistError
 from kist.model.changes import Drop
+from kist.model.file import File, FileState
+from kist.model.link import Link
 from kist.model.rows import Doomed
-from kist.service.ending import end
+from kist.model.upload import Upload, UploadState
+from kist.service.ending import end, end_ticket
 from kist.service.ports import Ports
+from kist.service.sealing import Sealer
 
 BATCH = 500
+
+log = logging.getLogger("kist")
 
 
 class Upkeep:
     """Idempotent duties, safe to run twice and on two hosts at once: every change is a compare-and-set."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, sealer: Sealer) -> None:
         self._ports = ports
+        self._sealer = sealer
+
+    async def settle_uploads(self) -> int:
+        """Complete those uploads that nobody else will complete and whose bytes have come. Returns how many."""
+        settled, after = 0, ""
+        while batch := await self._ports.catalogue.settling(BATCH, after):
+            for upload in batch:
+                settled += await self._settle(upload)
+            after = batch[-1].id
+        return settled
 
     async def end_overdue_uploads(self) -> int:
-        """End every upload whose deadline has passed. Returns how many were ended."""
+        """End every upload whose deadline has passed. Returns how many were ended.
+
+        One that nobody will complete, or whose completion broke off, is completed instead if that can be done.
+        """
         ended = 0
         while batch := await self._ports.catalogue.overdue(self._ports.clock.now(), BATCH):
             before = ended
             for upload in batch:
-                try:
-                    await end(self._ports, upload)
-                except (Clash, FileMissing):
-                    continue  # it was completed, prolonged or ended meanwhile
-                ended += 1
+                ended += await self._end(upload)
             if ended == before:
                 break
         return ended
+
+    async def forget_ended(self) -> int:
+        """Drop uploads by ticket that ended a week ago, with their files if these never came, and links likewise."""
+        dropped = 0
+        before = self._ports.clock.now() - self._ports.limits.ended_life
+        while uploads := await self._ports.catalogue.ended_uploads(before, BATCH):
+            done = sum([await self._dropped(upload, *await self._left_pending(upload)) for upload in uploads])
+            dropped += done
+            if done < BATCH:
+                break
+        while links := await self._ports.catalogue.old_links(before, BATCH):
+            done = sum([await self._dropped(link) for link in links])
+            dropped += done
+            if done < BATCH:
+                break
+        return dropped
 
     async def forget_old_requests(self) -> int:
         """Drop the idempotency records whose day is over. Returns how many were dropped."""
@@ -68,6 +102,49 @@ class Upkeep:
         if first_error is not None:
             raise first_error
         return erased
+
+    async def _settle(self, upload: Upload) -> bool:
+        try:
+            await self._sealer.complete(upload)
+        except KistError as error:
+            if error.retry or isinstance(error, Broken):
+                log.warning("upload %s could not be settled: %s", upload.id, error.message)
+            return False
+        return True
+
+    async def _end(self, upload: Upload) -> bool:
+        """Whether anything was ended or completed."""
+        if upload.state is UploadState.SEALING or upload.settles:
+            with suppress(KistError):
+                await self._sealer.complete(upload)
+            upload = await self._ports.catalogue.upload(upload.id)
+            if upload.state is not UploadState.OPEN:
+                return upload.state is not UploadState.SEALING
+            if upload.deadline >= self._ports.clock.now():
+                return False
+        try:
+            if upload.way is None:
+                await end(self._ports, upload)
+            else:
+                await end_ticket(self._ports, upload, UploadState.EXPIRED)
+        except (Clash, FileMissing):
+            return False  # it was completed, prolonged or ended meanwhile
+        return True
+
+    async def _left_pending(self, upload: Upload) -> tuple[File, ...]:
+        """The file of a forgotten upload, where it never became one."""
+        try:
+            file = await self._ports.catalogue.file(upload.file_id)
+        except FileMissing:
+            return ()
+        return (file,) if upload.new and file.state is FileState.PENDING else ()
+
+    async def _dropped(self, *rows: Upload | File | Link) -> bool:
+        try:
+            await self._ports.catalogue.commit(*(Drop(row) for row in rows))
+        except Clash:
+            return False
+        return True
 
     async def _erase(self, batch: tuple[Doomed, ...]) -> None:
         for doomed in batch:

@@ -13,23 +13,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 
-from kist.errors import Clash, TooLarge
+import msgspec
+
+from kist.errors import Clash
 from kist.model.actor import Action, Actor
 from kist.model.changes import Add, Change, lost
-from kist.model.file import File, FileState
-from kist.model.media import clean_type
-from kist.model.metadata import check_metadata
-from kist.model.names import clean_name
+from kist.model.file import File
 from kist.model.place import OBJECTS
 from kist.model.rows import Idempotency
-from kist.model.upload import Declared, Intent, Repeat, Upload, UploadState
-from kist.service.accounts import reserved
+from kist.model.upload import Declared, Intent, Repeat, Upload
+from kist.service.accounts import over, reserved
 from kist.service.ending import abort
-from kist.service.files import Files, check_bucket_known
+from kist.service.files import Files
 from kist.service.gate import check_signed_in
 from kist.service.incoming import Incoming, Precondition, Task, stale
 from kist.service.ports import Ports
 from kist.service.repeats import Repeats, in_progress
+from kist.service.rules import new_file, new_upload
 
 
 class Uploads:
@@ -74,13 +74,16 @@ class Uploads:
     async def receiving(self, actor: Actor, intent: Intent) -> AsyncIterator[Incoming]:
         """A new file on its way in. Rows are there before the block runs; leaving it unfinished takes them away.
 
-        ``NotSignedIn``, ``BadName``, ``TooLarge`` (by the declared size), ``BucketMissing``, ``InProgress``.
+        ``NotSignedIn``, ``BadName``, ``TooLarge`` (by the declared size), ``BucketMissing``, ``InProgress``,
+        ``WrongType``, ``TooMany``, ``OverQuota``.
         """
         check_signed_in(actor)
-        file = self._new_file(actor, intent)
-        upload = self._new_upload(actor, intent, file, new=True, repeat=intent.repeat)
+        file = new_file(self._ports, actor, intent, OBJECTS + self._ports.ids.token())
+        upload = self._upload(actor, intent, file, file.key)
         record = self._repeats.record(actor, intent.repeat)
-        changes: list[Change] = [Add(file), Add(upload), *reserved(upload)]
+        if record is not None:
+            upload = msgspec.structs.replace(upload, repeat_key=record.key)
+        changes: list[Change] = [Add(file), Add(upload), *reserved(upload, self._ports.limits)]
         if record is not None:
             changes.append(Add(record))
         await self._commit(changes)
@@ -95,53 +98,13 @@ class Uploads:
         file = await self._files.get(actor, file_id, Action.WRITE)
         if only_if is not None and not only_if(file):
             raise stale()
-        upload = self._new_upload(actor, declared, file, new=False)
-        await self._commit([Add(upload), *reserved(upload)])
+        upload = self._upload(actor, declared, file, OBJECTS + self._ports.ids.token())
+        await self._commit([Add(upload), *reserved(upload, self._ports.limits)])
         async with self._under_way(Task(actor, upload, file, only_if)) as incoming:
             yield incoming
 
-    def _new_file(self, actor: Actor, intent: Intent) -> File:
-        now = self._ports.clock.now()
-        return File(
-            id=self._ports.ids.uuid(),
-            name=clean_name(intent.name),
-            owner=actor.id,
-            bucket=check_bucket_known(self._ports, intent.bucket),
-            key=OBJECTS + self._ports.ids.token(),
-            state=FileState.PENDING,
-            created_at=now,
-            updated_at=now,
-            type=clean_type(intent.type),
-            metadata=check_metadata(intent.metadata),
-        )
-
-    def _new_upload(
-        self, actor: Actor, declared: Declared, file: File, *, new: bool, repeat: Repeat | None = None
-    ) -> Upload:
-        limit = self._ports.limits.max_upload_size
-        if declared.size is not None and declared.size > limit:
-            raise TooLarge(f"the file has {declared.size} bytes, at most {limit} are allowed here", limit=limit)
-        now = self._ports.clock.now()
-        return Upload(
-            id=self._ports.ids.uuid(),
-            file_id=file.id,
-            owner=file.owner,
-            actor=actor.id,
-            door=declared.door,
-            state=UploadState.OPEN,
-            bucket=file.bucket,
-            key=file.key if new else OBJECTS + self._ports.ids.token(),
-            new=new,
-            name=file.name,
-            type=clean_type(declared.type),
-            size=declared.size,
-            sha256=declared.sha256,
-            max_size=limit,
-            reserved=declared.size or 0,
-            started_at=now,
-            deadline=now + self._ports.limits.lease,
-            repeat_key=repeat.key if repeat else None,
-        )
+    def _upload(self, actor: Actor, declared: Declared, file: File, key: str) -> Upload:
+        return new_upload(self._ports, actor, declared, file, key=key, limit=self._ports.limits.max_upload_size)
 
     async def _commit(self, changes: list[Change]) -> None:
         """Commit the rows of an upload that begins."""
@@ -151,8 +114,8 @@ class Uploads:
             match lost(changes, clash):
                 case Add(Idempotency()):
                     raise in_progress() from clash
-                case _:
-                    raise
+                case change:
+                    raise over(change, clash) from clash
 
     @asynccontextmanager
     async def _under_way(self, task: Task) -> AsyncIterator[Incoming]:

@@ -72,12 +72,18 @@ def _whole_answer(reply: Reply) -> Plan:
     return Plan(reply=reply, span=None, status=reply.status, headers=reply.headers, length=reply.length or 0)
 
 
-def _content_headers(file: File, inline: bool) -> HeaderList:
-    shown_as = inline_type(file.detected) if inline else None
+def shown_as(file: File, *, inline: bool = False) -> tuple[str, str]:
+    """The Content-Type and the Content-Disposition of a file's content: the same whoever sends it."""
+    shown = inline_type(file.detected) if inline else None
     name = file.name.rpartition("/")[2]
+    return shown or declared_type(file.type), content_disposition("inline" if shown else "attachment", name)
+
+
+def _content_headers(file: File, inline: bool) -> HeaderList:
+    media_type, disposition = shown_as(file, inline=inline)
     headers: HeaderList = [
-        ("content-type", shown_as or declared_type(file.type)),
-        ("content-disposition", content_disposition("inline" if shown_as else "attachment", name)),
+        ("content-type", media_type),
+        ("content-disposition", disposition),
         ("accept-ranges", "bytes"),
         *_FENCES,
     ]

@@ -23,6 +23,7 @@ class Needs(StrEnum):
     """Who may call a route at all. What they may do to a thing is the gate's to say."""
 
     NOTHING = "anyone, no credential"
+    WHAT_IT_NEEDS = "anyone who may, with or without a credential"
     SIGNED_IN = "anyone signed in"
     ADMIN = "admins"
 

@@ -40,7 +40,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.clock, self.ids = FakeClock(), FakeIds()
-        self.store = MemoryStore(self.clock, self.ids)
+        self.store = self.make_store()
         self.catalogue = MemoryCatalogue()
         drive(self.store.make_bucket(BUCKET))
         self.ports = Ports(
@@ -52,10 +52,14 @@ class World:
             detect=detect,
             limits=self.limits,
             bucket=BUCKET,
+            secret=b"s" * 32,
             verify_reads=self.verify_reads,
         )
         keys = Keys(self.ports)
         self.kist = Kist(self.ports, keys, Entry(keys, self.clock, anonymous={"filedrop": "guest"}))
+
+    def make_store(self) -> MemoryStore:
+        return MemoryStore(self.clock, self.ids)
 
     def put(self, actor: Actor, name: str, data: bytes, **more: object) -> File:
         intent = Intent(name=name, **more)  # type: ignore[arg-type]

@@ -13,7 +13,8 @@ from kist.model.content import PutRules
 from kist.model.place import STAGING, Place
 from kist.ports.store import ObjectStore
 from kist.ports.system import Clock, Ids
-from kist.settings import Secret, Settings
+from kist.setting_texts import Secret
+from kist.settings import Settings
 
 PROBE = b"kist doctor was here"
 
@@ -48,7 +49,7 @@ class _StepFailed(Exception):
 
 @asynccontextmanager
 async def _opened(settings: Settings, clock: Clock, ids: Ids) -> AsyncIterator[ObjectStore]:
-    store = open_store(settings, clock, ids, threads())
+    store = open_store(settings, clock, ids, threads(), ids.secret().encode())
     try:
         yield store
     finally:

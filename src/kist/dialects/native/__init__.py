@@ -1,10 +1,10 @@
-"""The native API: files, keys, health and its own description, with problems as ``application/problem+json``."""
+"""The native API: files, uploads, links, shares, keys, health and its own description; problems are RFC 9457."""
 
 from __future__ import annotations
 
 from functools import cache
 
-from kist.dialects.native import files, health, keys
+from kist.dialects.native import files, health, keys, links, shares, uploads
 from kist.service.kist import Kist
 from kist.wire.call import Call
 from kist.wire.docs_page import docs_reply
@@ -43,6 +43,14 @@ DESCRIPTION_ROUTES = (
 
 DIALECT = Dialect(
     name="native",
-    routes=(*files.ROUTES, *keys.ROUTES, *health.ROUTES, *DESCRIPTION_ROUTES),
+    routes=(
+        *files.ROUTES,
+        *uploads.ROUTES,
+        *links.ROUTES,
+        *shares.ROUTES,
+        *keys.ROUTES,
+        *health.ROUTES,
+        *DESCRIPTION_ROUTES,
+    ),
     show_error=problem,
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 
+import msgspec
+
 from kist.dialects.doors import declared_by_call, declared_by_part, form_taken, intent_of
 from kist.dialects.native.paging import file_page, file_query
 from kist.dialects.native.repeats import repeat_of
@@ -19,7 +21,7 @@ from kist.dialects.native.shapes import (
 from kist.errors import BadName, BucketMissing, Incomplete, InProgress, Stale, TooLarge
 from kist.model.file import File
 from kist.model.media import UNKNOWN
-from kist.model.upload import Door, Intent, Repeat
+from kist.model.upload import Declared, Door, Intent, Repeat
 from kist.service.incoming import Incoming, Precondition
 from kist.service.kist import Kist
 from kist.wire.base64 import Base64File, read_base64
@@ -30,7 +32,7 @@ from kist.wire.decoding import decode_body, decode_query
 from kist.wire.download import plan_download
 from kist.wire.parts import FORM_DATA, Part
 from kist.wire.reply import Reply
-from kist.wire.routes import BodyKind, Route
+from kist.wire.routes import BodyKind, Needs, Route
 
 
 async def create(call: Call, kist: Kist) -> Reply:
@@ -41,7 +43,7 @@ async def create(call: Call, kist: Kist) -> Reply:
         return _created(await _create_by_form(call, kist, query, repeat))
     if query.name is None:
         raise BadName("a raw body needs a name: add ?name=, or send a form with a part named file")
-    intent = intent_of(declared_by_call(call), query.name, bucket=query.bucket, repeat=repeat)
+    intent = _intent(declared_by_call(call), query.name, query, repeat)
     return _created(await kist.uploads.receive(call.actor, intent, call.body))
 
 
@@ -51,12 +53,17 @@ async def _create_by_form(call: Call, kist: Kist, query: CreateQuery, repeat: Re
         return earlier
 
     def begin(part: Part) -> AbstractAsyncContextManager[Incoming]:
-        name = part.filename or ""
-        intent = intent_of(declared_by_part(part), name, bucket=query.bucket, repeat=repeat)
+        intent = _intent(declared_by_part(part), part.filename or "", query, repeat)
         return kist.uploads.receiving(call.actor, intent)
 
     async with form_taken(call, begin) as form:
         return await form.file().complete(name=query.name)
+
+
+def _intent(declared: Declared, name: str, query: CreateQuery, repeat: Repeat | None) -> Intent:
+    intent = intent_of(declared, name, bucket=query.bucket, repeat=repeat)
+    wanted: Intent = msgspec.structs.replace(intent, visibility=query.visibility)
+    return wanted
 
 
 async def create_from_base64(call: Call, kist: Kist) -> Reply:
@@ -77,10 +84,11 @@ async def create_from_base64(call: Call, kist: Kist) -> Reply:
     return _created(await kist.uploads.receive(call.actor, intent, body_of(decoded.content)))
 
 
-async def page(call: Call, kist: Kist) -> Reply:
+async def list_files(call: Call, kist: Kist) -> Reply:
     """List files."""
     asked = decode_query(call.query, ListQuery)
-    return Reply.json(file_page(await kist.files.page(call.actor, file_query(asked)), asked))
+    page = await kist.files.page(call.actor, file_query(asked), shared=asked.shared is not None)
+    return Reply.json(file_page(page, asked))
 
 
 async def read(call: Call, kist: Kist) -> Reply:
@@ -89,9 +97,11 @@ async def read(call: Call, kist: Kist) -> Reply:
 
 
 async def change(call: Call, kist: Kist) -> Reply:
-    """Rename a file or change its metadata."""
+    """Rename a file, change its metadata or its visibility."""
     asked = await decode_body(call, FileChange)
-    file = await kist.files.change(call.actor, call.params["id"], name=asked.name, metadata=asked.metadata)
+    file = await kist.files.change(
+        call.actor, call.params["id"], name=asked.name, metadata=asked.metadata, visibility=asked.visibility
+    )
     return Reply.json(shape_file(file))
 
 
@@ -167,7 +177,7 @@ ROUTES = (
     Route(
         method="GET",
         path="/v1/files",
-        handler=page,
+        handler=list_files,
         name="files-list",
         summary="List files",
         query=ListQuery,
@@ -186,7 +196,7 @@ ROUTES = (
         path="/v1/files/{id}",
         handler=change,
         name="files-change",
-        summary="Rename a file or change its metadata",
+        summary="Rename a file, change its metadata or its visibility",
         body=BodyKind.SMALL,
         accepts=FileChange,
         answers=FileShape,
@@ -200,7 +210,8 @@ ROUTES = (
         path="/v1/files/{id}/content",
         handler=content,
         name="files-content",
-        summary="The bytes of a file; Range, If-Range and If-None-Match are honoured",
+        summary="The bytes of a file; Range, If-Range and If-None-Match are honoured; public files need no key",
+        needs=Needs.WHAT_IT_NEEDS,
         query=ContentQuery,
         answers=bytes,
     ),

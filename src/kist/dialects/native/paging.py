@@ -14,6 +14,7 @@ from kist.errors import Invalid
 from kist.model.file import File
 from kist.model.query import Cursor, FileQuery, Page, Sort
 
+_BY_TIME = "time"
 _encode = msgspec.json.Encoder().encode
 _Size = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -47,6 +48,16 @@ def file_page(page: Page[File], asked: ListQuery) -> FilePage:
 
 def _write_cursor(cursor: Cursor, order: str) -> str:
     return urlsafe_b64encode(_encode((order, cursor.value, cursor.id))).decode().rstrip("=")
+
+
+def write_time_cursor(cursor: Cursor | None) -> str | None:
+    """The cursor of a list that is ordered by time alone."""
+    return None if cursor is None else _write_cursor(cursor, _BY_TIME)
+
+
+def read_time_cursor(text: str | None) -> Cursor | None:
+    """``Invalid`` for one that was not made by ``write_time_cursor``."""
+    return None if not text else _read_cursor(text, _BY_TIME, Sort.CREATED)
 
 
 def _read_cursor(text: str, order: str, sort: Sort) -> Cursor:

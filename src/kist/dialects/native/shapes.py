@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from kist.model.actor import Role
-from kist.model.file import File
+from kist.model.file import File, Visibility
 from kist.model.query import MAX_PAGE
 from kist.model.rows import Key
 
@@ -49,6 +49,7 @@ class FileChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str | None = None
     metadata: dict[str, str] | None = None
+    visibility: Visibility | None = None
 
 
 class CreateQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,6 +57,7 @@ class CreateQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str | None = None
     bucket: str | None = None
+    visibility: Visibility = Visibility.PRIVATE
 
 
 class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,6 +72,9 @@ class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bucket: str | None = None
     type: Annotated[str | None, Meta(description="the declared media type")] = None
     owner: Annotated[str | None, Meta(description="actor id")] = None
+    shared: Annotated[
+        Literal["with-me"] | None, Meta(description="instead of mine, what others let me read by a share")
+    ] = None
 
 
 class ContentQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

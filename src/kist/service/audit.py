@@ -1,0 +1,207 @@
+"""Compare what the rows say with what lies in the store, in constant memory: two sorted streams side by side.
+
+Only ``.kist/`` is looked at. What lies elsewhere belongs to others. A row wins over an object: nothing that a ready
+file, an unended upload or the outbox names is ever taken for a stray.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import datetime
+
+import msgspec
+
+from kist.errors import Clash, ObjectMissing
+from kist.model.changes import Add, Swap
+from kist.model.content import Listed, OpenParts
+from kist.model.file import FileState
+from kist.model.place import OBJECTS, PARTS, RESERVED, STAGING, Place
+from kist.model.query import MAX_PAGE
+from kist.model.rows import Doomed, Held
+from kist.ports.store import TakesParts
+from kist.service.ports import Ports
+
+MOST_NAMED = 1000
+"""How many findings are named; all are counted."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that does not fit. ``kind``: lost, differs, stray or open. ``size``: bytes that it holds or misses."""
+
+    kind: str
+    key: str
+    size: int
+    file: str | None = None
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What an audit found, in numbers, and the first thousand findings by name.
+
+    ``files``, ``objects``: looked at. ``lost``: ready files without their object; ``differs``: with one of another
+    size. ``strays``: objects of Kist's that no row names, and ``stray_bytes`` in them; ``open_parts``: multipart
+    uploads that no row names, and ``open_bytes`` that their parts hold. ``swept``: doomed now; ``mended``: rows.
+    """
+
+    files: int = 0
+    objects: int = 0
+    lost: int = 0
+    differs: int = 0
+    strays: int = 0
+    stray_bytes: int = 0
+    open_parts: int = 0
+    open_bytes: int = 0
+    swept: int = 0
+    mended: int = 0
+    findings: list[Finding] = []
+
+    @property
+    def clean(self) -> bool:
+        """Whether all fits."""
+        return not (self.lost or self.differs or self.strays or self.open_parts)
+
+    def note(self, finding: Finding) -> None:
+        """Name a finding, if there is room."""
+        if len(self.findings) < MOST_NAMED:
+            self.findings.append(finding)
+
+
+class Audit:
+    """Compares, reports, and mends if asked."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    async def run(self, *, sweep: bool = False, repair: bool = False) -> Report:
+        """Compare the rows of the base bucket with what lies under ``.kist/``.
+
+        What is younger than a day and an hour is left out: it may be on its way. ``sweep``: doom strays where bytes
+        arrive (``.kist/in/``, ``.kist/parts/``). ``repair``: doom all strays, and mark files whose bytes are gone as
+        lost, or as ready again where they have come back.
+        """
+        report = Report(findings=[])
+        bucket = self._ports.bucket
+        rows = _Rows(self._ports, bucket)
+        waiting: list[Listed] = []
+        async for listed in self._ports.store.list(bucket, RESERVED):
+            report.objects += 1
+            async for held in rows.before(listed.key):
+                await self._missing(held, report, repair)
+            row = await rows.at(listed.key)
+            if row is None:
+                waiting.append(listed)
+            elif row.size != listed.size:
+                report.differs += 1
+                report.note(Finding("differs", row.key, listed.size - row.size, row.file_id))
+            if len(waiting) == MAX_PAGE:
+                await self._judge(bucket, waiting, report, sweep=sweep, repair=repair)
+        async for held in rows.before(None):
+            await self._missing(held, report, repair)
+        await self._judge(bucket, waiting, report, sweep=sweep, repair=repair)
+        await self._look_at_parts(bucket, report, mend=sweep or repair)
+        report.files = rows.seen
+        return report
+
+    async def _missing(self, held: Held, report: Report, repair: bool) -> None:
+        """A ready file whose object was not listed. It may have been replaced or removed meanwhile: look again."""
+        file = await self._ports.catalogue.file(held.file_id)
+        if file.state is not FileState.READY or file.key != held.key:
+            return
+        with suppress(ObjectMissing):
+            await self._ports.store.head(file.place)
+            return
+        report.lost += 1
+        report.note(Finding("lost", held.key, held.size, held.file_id))
+        if repair:
+            lost = msgspec.structs.replace(file, state=FileState.LOST, updated_at=self._ports.clock.now())
+            with suppress(Clash):
+                await self._ports.catalogue.commit(Swap(file, lost))
+                report.mended += 1
+
+    async def _judge(self, bucket: str, waiting: list[Listed], report: Report, *, sweep: bool, repair: bool) -> None:
+        """Of the objects that no ready file names, tell those that nothing else names either. Empties ``waiting``."""
+        old = [listed for listed in waiting if self._is_old(listed.modified)]
+        waiting.clear()
+        named = await self._ports.catalogue.spoken_for(bucket, [listed.key for listed in old])
+        for listed in old:
+            if listed.key in named:
+                continue
+            report.strays += 1
+            report.stray_bytes += listed.size
+            report.note(Finding("stray", listed.key, listed.size))
+            arriving = listed.key.startswith((STAGING, PARTS))
+            if (repair and listed.key.startswith((STAGING, PARTS, OBJECTS))) or (sweep and arriving):
+                await self._doom(Place(bucket, listed.key))
+                report.swept += 1
+
+    async def _look_at_parts(self, bucket: str, report: Report, *, mend: bool) -> None:
+        """Multipart uploads that no row names, and what they hold."""
+        store = self._ports.store
+        if not isinstance(store, TakesParts):
+            return
+        async for open_parts in store.open_parts(bucket, RESERVED):
+            if not self._is_old(open_parts.started):
+                continue
+            if await self._ports.catalogue.spoken_for(bucket, [open_parts.key]):
+                continue
+            size = await self._held_by(Place(bucket, open_parts.key), open_parts)
+            report.open_parts += 1
+            report.open_bytes += size
+            report.note(Finding("open", open_parts.key, size))
+            if mend:
+                await self._doom(Place(bucket, open_parts.key))
+                report.swept += 1
+
+    async def _held_by(self, place: Place, open_parts: OpenParts) -> int:
+        store = self._ports.store
+        assert isinstance(store, TakesParts)
+        return sum([part.size async for part in store.parts(place, open_parts.parts_id)])
+
+    async def _doom(self, place: Place) -> None:
+        """Leave a stray to the erase chore, which does it again if it is cut off."""
+        doomed = Doomed(
+            id=self._ports.ids.uuid(),
+            bucket=place.bucket,
+            key=place.key,
+            not_before=self._ports.clock.now(),
+            unfinished=True,
+        )
+        await self._ports.catalogue.commit(Add(doomed))
+
+    def _is_old(self, moment: datetime) -> bool:
+        return moment + self._ports.limits.stray_life < self._ports.clock.now()
+
+
+class _Rows:
+    """The objects that ready files name, by key, a page at a time."""
+
+    def __init__(self, ports: Ports, bucket: str) -> None:
+        self._ports = ports
+        self._bucket = bucket
+        self._page: list[Held] = []
+        self._after = RESERVED
+        self._ended = False
+        self.seen = 0
+
+    async def before(self, key: str | None) -> AsyncIterator[Held]:
+        """Those that come before ``key``, all for None; each is given once."""
+        while (held := await self._first()) is not None and (key is None or held.key.encode() < key.encode()):
+            self._page.pop()
+            yield held
+
+    async def at(self, key: str) -> Held | None:
+        """The one with exactly this key, if it comes next."""
+        held = await self._first()
+        if held is None or held.key != key:
+            return None
+        return self._page.pop()
+
+    async def _first(self) -> Held | None:
+        if not self._page and not self._ended:
+            page = await self._ports.catalogue.held(self._bucket, self._after, MAX_PAGE)
+            self._ended = len(page) < MAX_PAGE
+            self.seen += len(page)
+            self._page = list(reversed(page))
+            if page:
+                self._after = page[-1].key
+        return self._page[-1] if self._page else None

@@ -1,0 +1,56 @@
+"""How many requests one actor and one address may make, in bounded memory: a token bucket for each."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from kist.errors import TooMany
+from kist.ports.system import Clock
+
+MOST_KNOWN = 10_000
+
+Rate = tuple[int, float]
+"""So many requests in so many seconds."""
+
+
+class Buckets:
+    """A token bucket by name: ``rate`` says how much it holds and how fast it fills again."""
+
+    def __init__(self, clock: Clock, rate: Rate) -> None:
+        self._clock = clock
+        self._most, seconds = rate
+        self._each = seconds / self._most
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, name: str) -> float:
+        """Take one; 0, or the seconds to wait when there is none left."""
+        now = self._clock.ticks()
+        left, since = self._left.pop(name, (float(self._most), now))
+        left = min(float(self._most), left + (now - since) / self._each)
+        allowed = left >= 1
+        self._left[name] = (left - 1 if allowed else left, now)
+        if len(self._left) > MOST_KNOWN:
+            self._left.popitem(last=False)
+        return 0.0 if allowed else (1 - left) * self._each
+
+
+class Rates:
+    """The operator's limits on requests; none where none are set."""
+
+    def __init__(self, clock: Clock, *, per_actor: Rate | None = None, per_address: Rate | None = None) -> None:
+        self._actors = None if per_actor is None else Buckets(clock, per_actor)
+        self._addresses = None if per_address is None else Buckets(clock, per_address)
+
+    def count_address(self, address: str) -> None:
+        """Note a request from ``address``. ``TooMany`` when it has made too many."""
+        _take(self._addresses, address, "your address makes")
+
+    def count_actor(self, actor: str) -> None:
+        """Note a request of the actor with this id. ``TooMany`` when they have made too many."""
+        _take(self._actors, actor, "you make")
+
+
+def _take(buckets: Buckets | None, name: str, who: str) -> None:
+    wait = 0.0 if buckets is None else buckets.take(name)
+    if wait:
+        raise TooMany(f"{who} too many requests: slow down", after=max(1, round(wait)))

@@ -1,0 +1,255 @@
+"""Uploads whose bytes go straight to the store: begin, sign, start over, complete, abort.
+
+The rows are committed before anything is handed out, so that whatever arrives by a ticket has a row that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import msgspec
+
+from kist.errors import (
+    Clash,
+    InProgress,
+    Invalid,
+    UploadMissing,
+    WrongState,
+)
+from kist.model.actor import Action, Actor
+from kist.model.changes import Add, Change, Swap, lost
+from kist.model.content import PartRef, PutRules
+from kist.model.file import File, FileState
+from kist.model.place import PARTS, STAGING
+from kist.model.rows import Idempotency
+from kist.model.ticket import FIRST_PARTS, SignedPart, Ticket, part_count, part_size
+from kist.model.upload import Declared, Door, Intent, Upload, UploadState, Way
+from kist.ports.store import TakesParts
+from kist.service.accounts import over, reserved
+from kist.service.audits import audited
+from kist.service.ending import end_ticket
+from kist.service.files import Files
+from kist.service.gate import check_signed_in
+from kist.service.outbox import doomed_tickets
+from kist.service.ports import Ports
+from kist.service.repeats import Repeats, in_progress
+from kist.service.rules import new_file, new_upload, reserve
+from kist.service.sealing import Etags, Sealer, check_unended, open_until
+from kist.service.signing import parts_end, signed_form, signed_parts, signed_put
+from kist.service.ways import OpenWay, Ways
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a caller wants to upload directly. ``way`` None: the safest that is open. ``settles``: without complete."""
+
+    way: Way | None = None
+    settles: bool = False
+
+
+class Tickets:
+    """Every way in for bytes that do not pass through the server."""
+
+    def __init__(self, ports: Ports, files: Files, sealer: Sealer, ways: Ways) -> None:
+        self._ports = ports
+        self._files = files
+        self._sealer = sealer
+        self._ways = ways
+        self._repeats = Repeats(ports)
+
+    async def begin(self, actor: Actor, intent: Intent, wish: Wish = Wish()) -> Ticket:
+        """A ticket for a new file of ``actor``. A repeat of an earlier request gets a ticket for the same upload.
+
+        ``NotSignedIn``, ``BadName``, ``Invalid``, ``TooLarge``, ``WrongType``, ``BucketMissing``, ``TooMany``,
+        ``OverQuota``, ``UnsafeWay``, ``Unsupported``.
+        """
+        check_signed_in(actor)
+        earlier = await self._repeats.answer(actor, intent.repeat)
+        if earlier is not None:
+            return await self.ticket(actor, earlier.decode())
+        file = new_file(self._ports, actor, intent, key=STAGING)
+        way = await self._ways.choose(file.bucket, wish.way, intent.size)
+        upload = self._upload(actor, intent, file, way, wish)
+        file = msgspec.structs.replace(file, key=upload.key)
+        record = self._repeats.record(actor, intent.repeat)
+        changes: list[Change] = [Add(file)]
+        if record is not None:
+            changes.append(Add(msgspec.structs.replace(record, answer=upload.id.encode())))
+        return await self._open(upload, file, way, changes)
+
+    async def replace(self, actor: Actor, file_id: str, declared: Declared, wish: Wish = Wish()) -> Ticket:
+        """A ticket for new content of a file that is there: readers keep the old until this is complete."""
+        file = await self._files.get(actor, file_id, Action.WRITE)
+        way = await self._ways.choose(file.bucket, wish.way, declared.size)
+        upload = self._upload(actor, declared, file, way, wish)
+        return await self._open(upload, file, way, list(audited(self._ports, actor, Action.WRITE, file)))
+
+    async def get(self, actor: Actor, upload_id: str) -> Upload:
+        """The upload, for whom it concerns: who began it, the owner of its file, admins. ``UploadMissing``."""
+        check_signed_in(actor)
+        upload = await self._ports.catalogue.upload(upload_id)
+        concerned = actor.is_admin or actor.id in (upload.actor, upload.owner)
+        if not concerned or upload.way is None:
+            raise UploadMissing("there is no such upload")
+        return upload
+
+    async def arrived(self, upload: Upload) -> AsyncIterator[PartRef]:
+        """The parts that have arrived, by number; none for an upload that has no parts or has ended."""
+        store = self._ports.store
+        if upload.parts_id is None or upload.state is not UploadState.OPEN or not isinstance(store, TakesParts):
+            return
+        try:
+            async for ref in store.parts(upload.place, upload.parts_id):
+                yield ref
+        except UploadMissing:
+            return
+
+    async def sign(self, actor: Actor, upload_id: str, numbers: Sequence[int]) -> tuple[SignedPart, ...]:
+        """Sign parts, for the first time or again: at most 100 in a call."""
+        if not 1 <= len(numbers) <= FIRST_PARTS:
+            raise Invalid(f"name 1 to {FIRST_PARTS} parts in a call", limit=FIRST_PARTS)
+        upload = await self.get(actor, upload_id)
+        self._check_open(upload)
+        return signed_parts(self._ports, upload, numbers)
+
+    async def ticket(self, actor: Actor, upload_id: str) -> Ticket:
+        """A new ticket for the same upload: the one before it, and what came by it, count no more.
+
+        An upload in parts goes on where it is. One that has ended starts over: after completion with WRITE on its
+        file, whose readers keep what they have until it is completed again.
+        """
+        upload = await self.get(actor, upload_id)
+        if upload.state is UploadState.SEALING:
+            raise InProgress("this upload is being completed: ask again", after=1)
+        file = await self._file_to_fill(actor, upload)
+        assert upload.way is not None
+        way = await self._ways.choose(upload.bucket, upload.way, upload.size)
+        if upload.state is UploadState.OPEN and upload.way is Way.PARTS:
+            return await self._issue(await self._prolonged(upload), way)
+        again = self._again(upload, file)
+        was_open = upload.state is UploadState.OPEN
+        changes = doomed_tickets(self._ports, upload) if was_open else reserved(again, self._ports.limits)
+        await self._commit([Swap(upload, again), *changes])
+        return await self._issue(await self._started(again), way)
+
+    async def complete(self, actor: Actor, upload_id: str, etags: Etags | None = None) -> File:
+        """The file that the upload makes; see ``Sealer.complete``. ``FileMissing`` without WRITE on the file."""
+        upload = await self.get(actor, upload_id)
+        if not upload.new and upload.state is not UploadState.DONE:
+            await self._files.get(actor, upload.file_id, Action.WRITE)
+        return await self._sealer.complete(upload, etags)
+
+    async def abort(self, actor: Actor, upload_id: str) -> None:
+        """End an upload and forget its bytes. One that has ended without a file stays as it is."""
+        upload = await self.get(actor, upload_id)
+        if upload.state is UploadState.DONE:
+            raise WrongState("this upload is complete: remove its file instead", state=upload.state.value)
+        if upload.state is UploadState.SEALING:
+            raise InProgress("this upload is being completed: ask again", after=1)
+        if upload.state is UploadState.OPEN:
+            try:
+                await end_ticket(self._ports, upload, UploadState.ABORTED)
+            except Clash as clash:
+                raise InProgress("this upload has just changed: ask again", after=1) from clash
+
+    def _upload(self, actor: Actor, declared: Declared, file: File, way: OpenWay, wish: Wish) -> Upload:
+        limits = self._ports.limits
+        ticket = msgspec.structs.replace(declared, door=Door.TICKET)
+        in_parts = way.way is Way.PARTS
+        upload = new_upload(self._ports, actor, ticket, file, key=self._new_key(way.way), limit=limits.max_direct_size)
+        expires_at = upload.started_at + (limits.upload_life if in_parts else limits.ticket_life)
+        made: Upload = msgspec.structs.replace(
+            upload,
+            way=way.way,
+            settles=wish.settles,
+            expires_at=expires_at,
+            part_size=part_size(declared.size or 0) if in_parts else None,
+        )
+        return msgspec.structs.replace(made, deadline=open_until(self._ports, made))
+
+    def _new_key(self, way: Way) -> str:
+        return (PARTS if way is Way.PARTS else STAGING) + self._ports.ids.token()
+
+    def _again(self, upload: Upload, file: File) -> Upload:
+        """The upload as it starts over, at a new place."""
+        limits = self._ports.limits
+        life: timedelta = limits.upload_life if upload.way is Way.PARTS else limits.ticket_life
+        was_open = upload.state is UploadState.OPEN
+        again: Upload = msgspec.structs.replace(
+            upload,
+            state=UploadState.OPEN,
+            key=self._new_key(upload.way or Way.FORM),
+            new=file.state is FileState.PENDING,
+            reserved=upload.reserved if was_open else reserve(upload.size, file),
+            expires_at=self._ports.clock.now() + life,
+            parts_id=None,
+            target=None,
+            reason=None,
+            ended_at=None,
+        )
+        return msgspec.structs.replace(again, deadline=open_until(self._ports, again))
+
+    async def _file_to_fill(self, actor: Actor, upload: Upload) -> File:
+        """The file of an upload that starts over: still pending, or one that the actor may replace."""
+        file = await self._ports.catalogue.file(upload.file_id)
+        if file.state is FileState.PENDING:
+            return file
+        return await self._files.get(actor, upload.file_id, Action.WRITE)
+
+    async def _prolonged(self, upload: Upload) -> Upload:
+        """An open upload in parts with its whole life before it again."""
+        expires_at = self._ports.clock.now() + self._ports.limits.upload_life
+        later = msgspec.structs.replace(upload, expires_at=expires_at)
+        later = msgspec.structs.replace(later, deadline=open_until(self._ports, later))
+        await self._commit([Swap(upload, later)])
+        return await self._started(later)
+
+    async def _open(self, upload: Upload, file: File, way: OpenWay, changes: list[Change]) -> Ticket:
+        if file.state is FileState.PENDING:
+            way = self._with_acl(way, file)
+        await self._commit([*changes, Add(upload), *reserved(upload, self._ports.limits)])
+        return await self._issue(await self._started(upload), way)
+
+    def _with_acl(self, way: OpenWay, file: File) -> OpenWay:
+        return OpenWay(way.way, file.visibility.value) if self._ports.limits.bucket_acls else way
+
+    async def _started(self, upload: Upload) -> Upload:
+        """The upload with the id of its multipart upload, begun at the store where that was not done yet."""
+        if upload.way is not Way.PARTS or upload.parts_id is not None:
+            return upload
+        store = self._ports.store
+        assert isinstance(store, TakesParts)
+        parts_id = await store.start_parts(upload.place, PutRules(type=upload.type, size=upload.size))
+        started: Upload = msgspec.structs.replace(upload, parts_id=parts_id)
+        await self._commit([Swap(upload, started)])
+        return started
+
+    async def _issue(self, upload: Upload, way: OpenWay) -> Ticket:
+        match upload.way:
+            case Way.FORM:
+                return signed_form(self._ports, upload, way.acl)
+            case Way.PUT:
+                return signed_put(self._ports, upload, way.acl)
+            case _:
+                first = range(1, min(part_count(upload), FIRST_PARTS) + 1)
+                parts = signed_parts(self._ports, upload, first)
+                return Ticket(upload=upload, parts=parts, expires_at=parts_end(self._ports, upload))
+
+    def _check_open(self, upload: Upload) -> None:
+        check_unended(upload)
+        if upload.state is not UploadState.OPEN:
+            raise WrongState("this upload is complete or being completed", state=upload.state.value)
+
+    async def _commit(self, changes: list[Change]) -> None:
+        try:
+            await self._ports.catalogue.commit(*changes)
+        except Clash as clash:
+            match lost(changes, clash):
+                case Add(Idempotency()):
+                    raise in_progress() from clash
+                case Swap():
+                    raise InProgress("this upload has just changed: ask again", after=1) from clash
+                case change:
+                    raise over(change, clash) from clash

@@ -1,0 +1,44 @@
+"""The tokens of links: the id and a code that only the secret can make, so that no token need be kept."""
+
+from __future__ import annotations
+
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error
+from functools import lru_cache
+
+from kist.errors import LinkMissing, Misconfigured
+
+SHORTEST_SECRET = 32
+_CODE = 16
+_ID = 16
+
+
+def link_token(secret: bytes, link_id: str) -> str:
+    """The token of the link with this id (a UUID): 43 characters, 128 bits of them a code."""
+    raw = bytes.fromhex(link_id.replace("-", ""))
+    return urlsafe_b64encode(raw + _code(secret, raw)).decode().rstrip("=")
+
+
+def link_id(secret: bytes, token: str) -> str:
+    """The id of the link whose token this is. ``LinkMissing`` for every other text."""
+    try:
+        raw = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
+    except (UnicodeError, Error) as error:
+        raise LinkMissing("there is no such link") from error
+    identity, code = raw[:_ID], raw[_ID:]
+    if len(raw) != _ID + _CODE or not hmac.compare_digest(code, _code(secret, identity)):
+        raise LinkMissing("there is no such link")
+    text = identity.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def _code(secret: bytes, raw: bytes) -> bytes:
+    return hmac.digest(_key(secret), raw, "sha256")[:_CODE]
+
+
+@lru_cache(maxsize=8)
+def _key(secret: bytes) -> bytes:
+    if len(secret) < SHORTEST_SECRET:
+        raise Misconfigured(f"KIST_SECRET must have at least {SHORTEST_SECRET} bytes")
+    return hmac.digest(secret, b"kist links", "sha256")

@@ -1,0 +1,146 @@
+"""How the text of a setting becomes a value. What is wrong raises ``ValueError`` with what to write instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from ipaddress import ip_network
+from urllib.parse import urlsplit
+
+from kist.model.actor import check_actor_id
+from kist.model.file import Visibility
+from kist.model.media import clean_type
+
+
+class Secret:
+    """Text that must not reach a log: only ``reveal`` shows it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+def parse_size(text: str) -> int:
+    """A number of bytes. ``ValueError`` says what to write."""
+    match = re.fullmatch(r"(\d+)\s*(?:([KMGT])i?B?)?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise ValueError("write a number of bytes, or one like 100MiB or 5GiB")
+    power = " KMGT".index(match[2].upper()) if match[2] else 0
+    return int(match[1]) << 10 * power
+
+
+def parse_flag(text: str) -> bool:
+    """On or off. ``ValueError`` says what to write."""
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if text.strip().lower() not in known:
+        raise ValueError("write 1 or 0")
+    return known[text.strip().lower()]
+
+
+def parse_anonymous(text: str) -> dict[str, str]:
+    """Actor ids by dialect. ``ValueError`` says what to write."""
+    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    if any(not separator for _, separator, _ in pairs):
+        raise ValueError("write <dialect>=<actor>, several with commas between")
+    return {dialect.strip(): check_actor_id(actor.strip()) for dialect, _, actor in pairs}
+
+
+def parse_choice(*choices: str) -> Callable[[str], str]:
+    """One of ``choices``. ``ValueError`` says what to write."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"write one of: {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def parse_url(text: str) -> str:
+    """An absolute URL without a trailing slash. ``ValueError`` says what to write."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise ValueError("write an absolute URL, like https://files.example.com")
+    if "@" in parts.netloc:
+        raise ValueError("write the URL without a user or a password")
+    return text.rstrip("/")
+
+
+def parse_origins(text: str) -> tuple[str, ...]:
+    """Exact origins. ``ValueError`` says what to write."""
+    origins = parse_names(text)
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
+            raise ValueError(f"{origin} is no origin: write scheme and host alone, like https://app.example.com")
+    return origins
+
+
+def parse_addresses(text: str) -> tuple[str, ...]:
+    """IP addresses and networks. ``ValueError`` says what to write."""
+    addresses = parse_names(text)
+    for address in addresses:
+        ip_network(address)
+    return addresses
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Words with commas between."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def parse_span(text: str) -> timedelta:
+    """A span of time. ``ValueError`` says what to write."""
+    match = re.fullmatch(r"(\d{1,9})\s*([smhd]?)", text.strip())
+    if match is None or int(match[1]) == 0:
+        raise ValueError("write a number of seconds, or one like 30s, 15m, 1h or 7d")
+    return timedelta(seconds=int(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]])
+
+
+def parse_count(text: str) -> int:
+    """A number from 1. ``ValueError`` says what to write."""
+    if not re.fullmatch(r"\d{1,15}", text.strip()) or int(text) == 0:
+        raise ValueError("write a number from 1")
+    return int(text)
+
+
+def parse_rate(text: str) -> tuple[int, float]:
+    """How many in how many seconds. ``ValueError`` says what to write."""
+    match = re.fullmatch(r"(\d{1,9})\s*/\s*(s|min|h)", text.strip())
+    if match is None or int(match[1]) == 0:
+        raise ValueError("write a number of requests per time, like 20/s or 600/min")
+    return int(match[1]), {"s": 1.0, "min": 60.0, "h": 3600.0}[match[2]]
+
+
+def parse_types(text: str) -> tuple[str, ...]:
+    """Media types, also ``image/*``. ``ValueError`` says what to write."""
+    types = tuple(name.lower() for name in parse_names(text))
+    for name in types:
+        kind, _, rest = name.partition("/")
+        clean_type(f"{kind}/any" if rest == "*" else name)
+    return types
+
+
+def parse_visibilities(text: str) -> tuple[Visibility, ...]:
+    """Visibilities, private always among them. ``ValueError`` says what to write."""
+    known = {visibility.value: visibility for visibility in Visibility}
+    names = parse_names(text)
+    if any(name not in known for name in names):
+        raise ValueError(f"write some of: {', '.join(known)}")
+    return tuple(dict.fromkeys((Visibility.PRIVATE, *(known[name] for name in names))))
+
+
+def parse_secret(text: str) -> Secret:
+    """A secret that signs. ``ValueError`` says what to write."""
+    if len(text.encode()) < 32 or len(set(text)) < 8:
+        raise ValueError("write at least 32 random characters, as `openssl rand -hex 32` prints them")
+    return Secret(text)
