@@ -7,7 +7,9 @@ ARGS ?=
 RUN := .venv/installed-run
 DEV := .venv/installed-dev
 MINISTACK := .servers/ministack/installed
+SWIFT := .servers/swift/installed
 CEPH := radosgw ceph-mon ceph-osd
+MEMCACHED := memcached
 TOOLS := curl strace
 
 .DELETE_ON_ERROR:
@@ -28,14 +30,14 @@ dist: $(RUN) ## build the wheel and the source archive into dist/
 
 dev: $(DEV) ## make .venv with everything for working on Kist
 
-test: $(DEV) $(MINISTACK) ## run all tests, with real S3 servers on loopback (ARGS='--long' adds the long loops)
-	@scripts/debian-packages.sh $(CEPH) $(TOOLS)
+test: $(DEV) $(MINISTACK) $(SWIFT) ## run all tests, with real S3 servers on loopback (ARGS='--long' adds the long loops)
+	@scripts/debian-packages.sh $(CEPH) $(MEMCACHED) $(TOOLS)
 	.venv/bin/python -m coverage run -m pytest $(ARGS)
 	$(if $(filter-out --long,$(ARGS)),,.venv/bin/python -m coverage report)
 
-servers: $(DEV) $(MINISTACK) ## start the S3 servers of the tests, say how to use them, stop at Ctrl-C
-	@scripts/debian-packages.sh $(CEPH)
-	@.venv/bin/python -m tests.servers.keeper rgw ministack
+servers: $(DEV) $(MINISTACK) $(SWIFT) ## start the S3 servers of the tests, say how to use them, stop at Ctrl-C
+	@scripts/debian-packages.sh $(CEPH) $(MEMCACHED)
+	@.venv/bin/python -m tests.servers.keeper rgw ministack swift
 
 lint: $(DEV) ## check style, types and import layers
 	.venv/bin/ruff check .
@@ -63,4 +65,8 @@ $(DEV): requirements/dev.txt $(RUN)
 
 $(MINISTACK): requirements/ministack.txt
 	@scripts/environment.sh .servers/ministack requirements/ministack.txt
+	@touch $@
+
+$(SWIFT): requirements/swift.txt
+	@scripts/environment.sh .servers/swift requirements/swift.txt
 	@touch $@

@@ -21,3 +21,4 @@ compile run.txt pyproject.toml --group build
 compile aws.txt pyproject.toml --extra aws --constraint requirements/run.txt
 compile dev.txt pyproject.toml --group dev --extra aws --constraint requirements/aws.txt --constraint requirements/run.txt
 compile ministack.txt --group ministack
+compile swift.txt --group swift

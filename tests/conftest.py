@@ -57,6 +57,12 @@ def ministack(request: pytest.FixtureRequest) -> S3Server:
     return _server(request.config, "ministack")
 
 
+@pytest.fixture(scope="session")
+def swift(request: pytest.FixtureRequest) -> S3Server:
+    """An OpenStack Swift. Tests share it: each uses buckets of its own."""
+    return _server(request.config, "swift")
+
+
 @pytest.fixture
 def free_port() -> int:
     """A TCP port of loopback that nobody listens on."""

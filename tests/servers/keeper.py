@@ -1,4 +1,4 @@
-"""Keep servers running until standard input ends: ``python -m tests.servers.keeper rgw ministack``.
+"""Keep servers running until standard input ends: ``python -m tests.servers.keeper rgw ministack swift``.
 
 Each server gets one line on standard output, ready to be exported. Because the end of whoever started the keeper also
 ends its standard input, no server outlives the tests, not even when they are killed.
@@ -15,8 +15,13 @@ from typing import NoReturn
 from tests.servers.ministack import ministack
 from tests.servers.rgw import rgw
 from tests.servers.server import Missing, NotStarted, S3Server, variable, written
+from tests.servers.swift import swift
 
-SERVERS: dict[str, Callable[[], AbstractContextManager[S3Server]]] = {"rgw": rgw, "ministack": ministack}
+SERVERS: dict[str, Callable[[], AbstractContextManager[S3Server]]] = {
+    "rgw": rgw,
+    "ministack": ministack,
+    "swift": swift,
+}
 
 
 def _leave(*_: object) -> NoReturn:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.servers.server import Missing, S3Server, read, variable, written
 
-NAMES = ("rgw", "ministack")
+NAMES = ("rgw", "ministack", "swift")
 
 _ROOT = Path(__file__).parents[2]
 

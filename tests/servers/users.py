@@ -23,7 +23,7 @@ Statement = dict[str, Any]
 def restricted(server: S3Server, statements: Sequence[Statement]) -> S3Server:
     """The same server with the key of a new user who may do what the IAM ``statements`` allow, and nothing else.
 
-    On the gateway a user also owns, and so may read, the objects it wrote itself.
+    On the gateway a user also owns, and so may read, the objects it wrote itself. There are no such users on Swift.
     """
     name = f"user-{secrets.token_hex(4)}"
     make = _gateway_user if server.name == "rgw" else iam_user
