@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import dataclasses
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import urllib3
@@ -23,6 +25,7 @@ from kist.model.actor import Actor, Role
 from kist.service.kist import Kist
 from kist.settings import Settings, read_settings
 
+T = TypeVar("T")
 ROOT = Actor("root", Role.ADMIN)
 
 
@@ -88,6 +91,11 @@ class Site:
     bob: Client
     admin: Client
     nobody: Client
+    loop: asyncio.AbstractEventLoop
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await ``work`` where the server lives."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
 
     def client(self, key: str | None) -> Client:
         return Client(self.url, key)
@@ -114,13 +122,19 @@ def s3_settings(home: Path, server: S3Server, **more: str) -> Settings:
     return disk_settings(home, **(store | more))
 
 
+Prepare = Callable[[Kist], Awaitable[object]]
+
+
 @contextlib.contextmanager
-def serving(settings: Settings, options: HostOptions | None = None) -> Iterator[Site]:
-    """Serve a Kist with ``settings`` for as long as the block runs."""
+def serving(settings: Settings, options: HostOptions | None = None, prepare: Prepare | None = None) -> Iterator[Site]:
+    """Serve a Kist with ``settings`` for as long as the block runs, after ``prepare`` was awaited in its loop."""
     kept: dict[str, Any] = {}
 
     async def make(url: str) -> Starlette:
-        kist = kept["kist"] = await build(settings)
+        kist = kept["kist"] = await build(dataclasses.replace(settings, public_url=settings.public_url or url))
+        kept["loop"] = asyncio.get_running_loop()
+        if prepare is not None:
+            await prepare(kist)
         for name, role in (("ann", Role.USER), ("bob", Role.USER), ("root", Role.ADMIN)):
             _, kept[name] = await kist.keys.create(ROOT, name, role=role)
 
@@ -129,7 +143,12 @@ def serving(settings: Settings, options: HostOptions | None = None) -> Iterator[
             yield
             await kist.close()
 
-        return build_asgi(kist, dialects(settings), options=options or HostOptions(base_url=url), lifespan=lifespan)
+        return build_asgi(
+            kist,
+            dialects(settings),
+            options=options or HostOptions(base_url=url, origins=settings.origins),
+            lifespan=lifespan,
+        )
 
     with in_thread(make) as url:
         yield Site(
@@ -140,4 +159,5 @@ def serving(settings: Settings, options: HostOptions | None = None) -> Iterator[
             bob=Client(url, kept["bob"]),
             admin=Client(url, kept["root"]),
             nobody=Client(url),
+            loop=kept["loop"],
         )

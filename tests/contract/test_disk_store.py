@@ -13,7 +13,7 @@ from kist.drive import drive, right_here
 from kist.ports.wiring import Aside
 from kist.stores.disk import DiskStore
 from kist.system import SystemClock, SystemIds
-from kist.testing.store_abilities import BucketsContract, CopiesContract
+from kist.testing.store_abilities import BucketsContract, CopiesContract, PartsContract
 from kist.testing.store_races import RacesContract
 from kist.testing.stores import StoreContract, driven
 
@@ -40,10 +40,10 @@ class DiskSetting:
         return DiskStore(tmp_path / "root", self.aside, SystemClock(), SystemIds())
 
 
-class TestDisk(DiskSetting, StoreContract, RacesContract, BucketsContract, CopiesContract):
+class TestDisk(DiskSetting, StoreContract, RacesContract, BucketsContract, CopiesContract, PartsContract):
     aside = staticmethod(in_thread)
 
 
 @driven
-class TestDiskWithoutLoop(DiskSetting, StoreContract, BucketsContract, CopiesContract):
+class TestDiskWithoutLoop(DiskSetting, StoreContract, BucketsContract, CopiesContract, PartsContract):
     aside = staticmethod(right_here)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kist.errors import KistError
 from kist.model.limits import Limits
 from kist.service.audit import Audit
+from kist.service.door import Door
 from kist.service.downloads import Downloads
 from kist.service.entry import Entry
 from kist.service.files import Files
@@ -36,6 +37,7 @@ class Kist:
         self.shares = Shares(ports, self.files)
         self.links = Links(ports)
         self.audit = Audit(ports)
+        self.door = Door(ports)
         self.keys = keys
         self.entry = entry
         self.upkeep = Upkeep(ports, sealer)

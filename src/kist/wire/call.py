@@ -35,6 +35,10 @@ class Headers:
         wanted = name.encode("latin-1")
         return [value.decode("latin-1") for key, value in self._pairs if key == wanted]
 
+    def names(self) -> list[str]:
+        """The names, in their order; one that stands on several lines comes as often."""
+        return [name.decode("latin-1") for name, _ in self._pairs]
+
     def _read(self) -> dict[str, str]:
         table: dict[str, str] = {}
         for key, value in self._pairs:

@@ -6,17 +6,33 @@ block, a thread where an event loop must go on. This module says in which steps;
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from kist.errors import Misconfigured
-from kist.model.content import Condition, Listed, Opened, PutRules, Span, Stored, StoredBucket
+from kist.model.content import (
+    Condition,
+    FormLimits,
+    Listed,
+    Opened,
+    OpenParts,
+    PartRef,
+    PutRules,
+    SignedForm,
+    SignedRequest,
+    Span,
+    Stored,
+    StoredBucket,
+)
+from kist.model.grant import Grant
 from kist.model.place import Place
 from kist.ports.system import Clock, Ids
 from kist.ports.wiring import Aside, Wiring
-from kist.stores.disk import buckets, drafts, erasing, reader, walk
+from kist.stores.disk import buckets, drafts, erasing, parts, reader, sealing, walk
 from kist.stores.disk.facts import nanoseconds, stored
-from kist.stores.disk.incoming import Incoming
+from kist.stores.disk.incoming import Incoming, in_one, receive_part
+from kist.stores.disk.signing import DoorSigner
 
 
 def connect(wiring: Wiring) -> DiskStore:
@@ -24,17 +40,19 @@ def connect(wiring: Wiring) -> DiskStore:
     path = wiring.url.removeprefix("disk:").removeprefix("//")
     if not wiring.url.startswith("disk:") or not path:
         raise Misconfigured("KIST_STORE: write disk:/path, with the folder that is to hold the objects")
-    return DiskStore(Path(path), wiring.aside, wiring.clock, wiring.ids)
+    signer = DoorSigner(wiring.token_secret, wiring.public_url, wiring.clock)
+    return DiskStore(Path(path), wiring.aside, wiring.clock, wiring.ids, signer)
 
 
 class DiskStore:
-    """An ``ObjectStore`` that also holds buckets and copies. No media type is kept beside the bytes."""
+    """An ``ObjectStore`` with all abilities but those of a remote one. No media type is kept beside the bytes."""
 
-    def __init__(self, root: Path, aside: Aside, clock: Clock, ids: Ids) -> None:
+    def __init__(self, root: Path, aside: Aside, clock: Clock, ids: Ids, signer: DoorSigner | None = None) -> None:
         self._root = root
         self._aside = aside
         self._clock = clock
         self._ids = ids
+        self._signer = signer or DoorSigner(b"", "", clock)
 
     async def put(self, place: Place, body: AsyncIterable[bytes], rules: PutRules) -> Stored:
         incoming = self._incoming(place)
@@ -63,6 +81,7 @@ class DiskStore:
 
     async def clear(self, place: Place) -> None:
         await self._aside(drafts.clear, self._root, place)
+        await self._aside(parts.clear, self._root, place)
 
     async def list(self, bucket: str, prefix: str = "", after: str = "") -> AsyncIterator[Listed]:
         listing = walk.Walk(self._root, bucket, prefix, after)
@@ -93,6 +112,60 @@ class DiskStore:
             raise
         finally:
             opened.close()
+
+    async def seal(self, source: Place, target: Place, rules: PutRules) -> Stored:
+        linked = await self._aside(sealing.seal, self._root, source, target, self._ids.token())
+        return await self.copy(source, target, rules) if linked is None else linked
+
+    async def start_parts(self, place: Place, rules: PutRules) -> str:
+        return await self._aside(parts.start, self._root, place, self._ids.token())
+
+    async def put_part(self, place: Place, parts_id: str, number: int, body: bytes) -> PartRef:
+        return await self.receive_part(place, parts_id, number, in_one(body), len(body))
+
+    async def receive_part(
+        self, place: Place, parts_id: str, number: int, body: AsyncIterable[bytes], size: int
+    ) -> PartRef:
+        token = self._ids.token()
+        draft = await self._aside(parts.PartDraft, self._root, place, parts_id, number, token)
+        try:
+            return await receive_part(draft, self._aside, body, size)
+        finally:
+            await self._aside(draft.drop)
+
+    async def parts(self, place: Place, parts_id: str) -> AsyncIterator[PartRef]:
+        for part in await self._aside(parts.parts, self._root, place, parts_id):
+            yield part
+
+    async def finish_parts(self, place: Place, parts_id: str, refs: Sequence[PartRef]) -> Stored:
+        draft = drafts.Draft(self._root, place, self._ids.token())
+        now = nanoseconds(self._clock.now())
+        return await self._aside(parts.finish, self._root, place, parts_id, refs, draft, now)
+
+    async def drop_parts(self, place: Place, parts_id: str) -> None:
+        await self._aside(parts.drop, self._root, place, parts_id)
+
+    async def open_parts(self, bucket: str, prefix: str = "") -> AsyncIterator[OpenParts]:
+        for each in await self._aside(parts.open_parts, self._root, bucket, prefix):
+            yield each
+
+    def sign(
+        self,
+        method: str,
+        place: Place,
+        expires: timedelta,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        query: Sequence[tuple[str, str]] = (),
+        since: datetime | None = None,
+    ) -> SignedRequest:
+        return self._signer.sign(method, place, expires, headers=headers, query=query, since=since)
+
+    def sign_form(self, place: Place, expires: timedelta, limits: FormLimits) -> SignedForm:
+        return self._signer.sign_form(place, expires, limits)
+
+    def verify(self, token: str) -> Grant:
+        return self._signer.verify(token)
 
     def _incoming(self, place: Place) -> Incoming:
         return Incoming(drafts.Draft(self._root, place, self._ids.token()), self._aside)

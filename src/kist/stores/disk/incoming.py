@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable
+import hashlib
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable
 from contextlib import suppress
 
 from kist.errors import Incomplete
-from kist.model.content import Stored
+from kist.model.content import PartRef, Stored
 from kist.ports.wiring import Aside
 from kist.stores.disk.drafts import Draft
+from kist.stores.disk.parts import PartDraft
 from kist.stores.disk.reader import Reader
 
 GATHERED = 1024 * 1024
@@ -70,3 +72,27 @@ class Incoming:
         writing, self._writing = self._writing, None
         if writing is not None:
             await writing
+
+
+async def receive_part(draft: PartDraft, aside: Aside, body: AsyncIterable[bytes], size: int) -> PartRef:
+    """Take a part of ``size`` bytes, a mebibyte or so at a time. ``Incomplete`` when another number comes."""
+    digest, gathered, held, came = hashlib.md5(usedforsecurity=False), [], 0, 0
+    async for block in body:
+        came += len(block)
+        if came > size:
+            break
+        digest.update(block)
+        gathered.append(block)
+        held += len(block)
+        if held >= GATHERED:
+            await aside(draft.write, gathered)
+            gathered, held = [], 0
+    if came != size:
+        raise Incomplete(f"{size} bytes were declared for this part and another number came", size=size)
+    await aside(draft.write, gathered)
+    return await aside(draft.finish, digest.hexdigest(), size)
+
+
+async def in_one(data: bytes) -> AsyncIterator[bytes]:
+    """A body that is in memory already."""
+    yield data
