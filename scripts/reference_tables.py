@@ -30,19 +30,23 @@ ADVICE = {
     "ObjectMissing": "seen by those who write stores; callers get `corrupt` when a file's bytes are missing",
     "BucketMissing": "leave `bucket` out: this version has one. At a start: `kist doctor` makes it",
     "UploadMissing": "begin the upload again",
+    "LinkMissing": "ask for a new link: it was revoked, has expired, is used up, or never was",
+    "ShareMissing": "look at the shares of the file: it is not shared with that actor",
     "KeyMissing": "look at the list of keys: it is revoked already or never was",
     "NotSignedIn": "send a valid key as `Authorization: Bearer`, or as the password of Basic",
-    "NotAllowed": "use an admin's key",
+    "NotAllowed": "use an admin's key, or ask the owner for a share that grants it",
+    "Expired": "ask for a new ticket",
     "TooMany": "come back after `Retry-After` seconds",
-    "OverQuota": "remove files first",
+    "OverQuota": "remove files first; `quota` names what is exceeded, `limit` how much is allowed",
     "Clash": "read again and decide again; the server has tried 100 times",
-    "WrongState": "send the upload again: it showed no sign of life for too long and was ended",
+    "WrongState": "send the upload again, or start it over: it has ended",
     "InProgress": "ask again after `Retry-After` seconds with the same `Idempotency-Key`",
     "Incomplete": "send all the bytes that were declared; nothing was kept",
+    "UploadRefused": "start the upload over; `reason` says which rule the bytes broke",
     "AlreadyThere": "choose another name",
     "BucketNotEmpty": "remove what is in the bucket first",
     "Stale": "read the file again, then decide again; `If-Match` named an older content",
-    "Unsupported": "use a store that can do it",
+    "UnsafeWay": "send the file to `POST /v1/files`; operators: `kist doctor --probe`, and a restricted signing key",
     "StoreUnavailable": "come back after `Retry-After` seconds; operators: `kist doctor`",
     "CatalogueBusy": "come back after `Retry-After` seconds; nothing was changed",
     "StoreFull": "operators: make room on the disk or in the store; removing files still works",
@@ -95,12 +99,13 @@ def leaves() -> Iterator[type[KistError]]:
 
 def raised_branches() -> Iterator[type[KistError]]:
     """The branches that are raised as well, where no leaf says more."""
-    yield from (errors.Invalid, errors.Missing, errors.Broken)
+    yield from (errors.Invalid, errors.Missing, errors.Unsupported, errors.Broken)
 
 
 BRANCH_ADVICE = {
     "Invalid": "mend the request; `detail` says what is wrong with it",
     "Missing": "look at the address: there is nothing there",
+    "Unsupported": "use a store that can do it",
     "Broken": "operators: look at the log",
 }
 

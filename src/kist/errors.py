@@ -7,7 +7,7 @@ KistError                    code (stable string), message, about (facts), retry
 │  ├─ NotSignedIn · NotAllowed · Expired
 │  ├─ TooMany · OverQuota
 │  ├─ Conflict ─ Clash · WrongState · InProgress · Incomplete · UploadRefused · AlreadyThere · BucketNotEmpty · Stale
-│  └─ Unsupported            this store cannot do that ─ UnsafeWay
+│  └─ Unsupported ─ UnsafeWay    this store cannot do that
 ├─ Unavailable               try again later ─ StoreUnavailable · CatalogueBusy · StoreFull · Busy
 ├─ Broken                    wake somebody ─ StoreRefused · Corrupt · Misconfigured · ClockSkew
 └─ Stopped                   cancelled by the user or by shutdown

@@ -33,12 +33,12 @@ class NewLinks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Links to make, all on the same terms."""
 
     files: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MAX_PAGE, description="file ids")]
-    expires_in: Annotated[int | None, Meta(ge=1, description="seconds; cut to KIST_LINK_LIFE_MAX")] = None
+    expires_in: Annotated[int, Meta(ge=1, description="seconds; cut to KIST_LINK_LIFE_MAX")] | None = None
     disposition: Annotated[Disposition, Meta(description="view is granted to harmless types only")] = (
         Disposition.DOWNLOAD
     )
-    max_uses: Annotated[int | None, Meta(ge=1)] = None
-    password: Annotated[str | None, Meta(min_length=1)] = None
+    max_uses: Annotated[int, Meta(ge=1)] | None = None
+    password: Annotated[str, Meta(min_length=1)] | None = None
 
 
 class LinkShape(msgspec.Struct, frozen=True):
