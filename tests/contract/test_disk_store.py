@@ -15,6 +15,7 @@ from kist.stores.disk import DiskStore
 from kist.system import SystemClock, SystemIds
 from kist.testing.store_abilities import BucketsContract, CopiesContract, PartsContract
 from kist.testing.store_races import RacesContract
+from kist.testing.store_sealing import ReceivesContract, SealsContract
 from kist.testing.stores import StoreContract, driven
 
 T = TypeVar("T")
@@ -40,10 +41,21 @@ class DiskSetting:
         return DiskStore(tmp_path / "root", self.aside, SystemClock(), SystemIds())
 
 
-class TestDisk(DiskSetting, StoreContract, RacesContract, BucketsContract, CopiesContract, PartsContract):
+class TestDisk(
+    DiskSetting,
+    StoreContract,
+    RacesContract,
+    BucketsContract,
+    CopiesContract,
+    PartsContract,
+    SealsContract,
+    ReceivesContract,
+):
     aside = staticmethod(in_thread)
 
 
 @driven
-class TestDiskWithoutLoop(DiskSetting, StoreContract, BucketsContract, CopiesContract, PartsContract):
+class TestDiskWithoutLoop(
+    DiskSetting, StoreContract, BucketsContract, CopiesContract, PartsContract, SealsContract, ReceivesContract
+):
     aside = staticmethod(right_here)

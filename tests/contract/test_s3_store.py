@@ -22,10 +22,11 @@ from kist.testing.store_abilities import (
     SigningContract,
 )
 from kist.testing.store_races import RacesContract
+from kist.testing.store_sealing import SealsContract
 from kist.testing.stores import StoreContract, driven
 
 
-class Everything(StoreContract, BucketsContract, CopiesContract, PartsContract, SigningContract):
+class Everything(StoreContract, BucketsContract, CopiesContract, PartsContract, SealsContract, SigningContract):
     pass
 
 

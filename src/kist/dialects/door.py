@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 
 from kist.errors import (
     BadChecksum,
+    BadRange,
     Expired,
     Incomplete,
     Invalid,
@@ -47,6 +48,7 @@ _CODES: tuple[tuple[type[KistError], int, str], ...] = (
     (ObjectMissing, 404, "NoSuchKey"),
     (Missing, 404, "NoSuchKey"),
     (WrongMethod, 405, "MethodNotAllowed"),
+    (BadRange, 416, "InvalidRange"),
     (Invalid, 400, "InvalidArgument"),
 )
 

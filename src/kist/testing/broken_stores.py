@@ -10,6 +10,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from kist.errors import Incomplete, ObjectMissing
 from kist.model.content import Condition, Listed, Opened, PartRef, PutRules, Span, Stored
 from kist.model.place import Place
+from kist.ports.system import Clock, Ids
 from kist.stores.memory import MemoryStore
 
 
@@ -217,6 +218,31 @@ class JoinsAllParts(MemoryStore):
         return await super().finish_parts(place, parts_id, [part async for part in self.parts(place, parts_id)])
 
 
+class SealsByReference(MemoryStore):
+    """What is put at the source later is read at the target too."""
+
+    def __init__(self, clock: Clock, ids: Ids) -> None:
+        super().__init__(clock, ids)
+        self._sealed: dict[Place, tuple[Place, PutRules]] = {}
+
+    async def seal(self, source: Place, target: Place, rules: PutRules) -> Stored:
+        self._sealed[source] = (target, rules)
+        return await super().seal(source, target, rules)
+
+    async def put(self, place: Place, body: AsyncIterable[bytes], rules: PutRules) -> Stored:
+        stored = await super().put(place, body, rules)
+        if place in self._sealed:
+            await self.copy(place, *self._sealed[place])
+        return stored
+
+
+class MovesInsteadOfSealing(MemoryStore):
+    async def seal(self, source: Place, target: Place, rules: PutRules) -> Stored:
+        stored = await super().seal(source, target, rules)
+        await self.erase(source)
+        return stored
+
+
 BROKEN: dict[type[MemoryStore], str] = {
     LosesTheLastByte: "test_bytes_come_back",
     IgnoresTheEndOfASpan: "test_spans",
@@ -243,6 +269,8 @@ BROKEN: dict[type[MemoryStore], str] = {
     ForgetsABucketMadeAgain: "test_made_twice",
     MovesInsteadOfCopying: "test_copy",
     JoinsAllParts: "test_only_the_named_parts_are_joined",
+    SealsByReference: "test_what_is_sealed_stays",
+    MovesInsteadOfSealing: "test_sealing_replaces",
 }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from kist.errors import BucketMissing
@@ -48,8 +49,8 @@ def _link(root: Path, here: int, name: bytes, target: Place, token: str) -> Stor
             status = os.stat(draft, dir_fd=there, follow_symlinks=False)
             make_way(there, new)
             os.rename(draft, new, src_dir_fd=there, dst_dir_fd=there)
-        except BaseException:
-            os.unlink(draft, dir_fd=there)
-            raise
+        finally:
+            with suppress(FileNotFoundError):  # renaming one name of a file to another of its names does nothing
+                os.unlink(draft, dir_fd=there)
         os.fsync(there)
     return stored(target, status)
