@@ -184,6 +184,19 @@ def test_bodies_are_sent_with_their_length(both: Both, serve: Any, size: int, ki
     assert b"chunked" not in head.lower()
 
 
+def test_a_body_that_does_not_say_its_length(both: Both, serve: Any) -> None:
+    def script(connection: socket.socket, number: int) -> None:
+        server.hear(connection, b"0\r\n\r\n")
+        connection.sendall(OK)
+
+    server = serve(script)
+    assert both.talk(Request("PUT", server.url, {"x-a": "1"}, b"hello", chunked=True))[0][0] == 200
+    head, _, body = server.heard.partition(b"\r\n\r\n")
+    assert body == b"5\r\nhello\r\n0\r\n\r\n"
+    assert b"transfer-encoding: chunked" in head.lower()
+    assert b"content-length" not in head.lower()
+
+
 def test_a_body_is_not_unpacked(both: Both, serve: Any) -> None:
     def script(connection: socket.socket, number: int) -> None:
         server.hear(connection)

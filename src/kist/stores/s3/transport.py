@@ -19,7 +19,8 @@ SLOWEST = 256 * 1024
 
 class Request(NamedTuple):
     """``headers`` has lower-case names. ``body`` may be sent more than once. ``answer_within``: seconds that the
-    server may think before it answers, None for the transport's own deadline.
+    server may think before it answers, None for the transport's own deadline. ``chunked``: send the (small) body
+    without saying its length beforehand.
     """
 
     method: str
@@ -27,6 +28,7 @@ class Request(NamedTuple):
     headers: Mapping[str, str]
     body: Bytes | None = None
     answer_within: float | None = None
+    chunked: bool = False
 
 
 class Response(Protocol):

@@ -64,6 +64,7 @@ class AsyncTransport:
             URL(request.url, encoded=True),
             headers=request.headers,
             data=data,
+            chunked=request.chunked or None,  # aiohttp takes False for True
             allow_redirects=False,
             timeout=deadlines,
         )

@@ -43,6 +43,7 @@ class BlockingTransport:
                 body=body,
                 headers={**_SILENT, **headers},
                 redirect=False,
+                chunked=request.chunked,
                 retries=False,
                 timeout=urllib3.Timeout(connect=self._connect, read=within),
                 preload_content=False,
