@@ -3,36 +3,60 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from tests.acceptance.served import Site, disk_settings, s3_settings, serving
 from tests.servers.server import S3Server
-from tests.servers.users import restricted
+from tests.servers.users import arn, restricted
 
+from kist.model.backend import bucket_policy_for_signing, cors_rule, policy_for_signing
 from kist.service.kist import Kist
 from kist.settings import Settings
+from kist.stores.s3.sender import Ask
 
 ORIGIN = "https://app.example"
 
 
-async def probe(kist: Kist) -> None:
-    """Look at the store, as the first start does."""
-    await kist.ways.probe()
+class Backend:
+    """One kind of store, set up as an operator would who follows the docs."""
 
+    def __init__(self, kind: str, home: Path, request: pytest.FixtureRequest, more: dict[str, str]) -> None:
+        self.server: S3Server | None = None if kind == "disk" else request.getfixturevalue(kind)
+        self.signer: S3Server | None = None
+        more = {"KIST_ORIGINS": ORIGIN} | more
+        if self.server is None:
+            self.settings: Settings = disk_settings(home, **more)
+        else:
+            self.settings = s3_settings(home, self.server, **more)
+        self._home, self._more = home, more
 
-def with_signing_key(settings: Settings, server: S3Server) -> dict[str, str]:
-    """A second user of the server, who may only write where bytes arrive."""
-    bucket = urlsplit(settings.store).netloc
-    may = {
-        "Effect": "Allow",
-        "Action": ["s3:PutObject"],
-        "Resource": [f"arn:aws:s3:::{bucket}/.kist/in/*", f"arn:aws:s3:::{bucket}/.kist/parts/*"],
-    }
-    signer = restricted(server, [may])
-    return {"KIST_S3_SIGNING_KEY": signer.key, "KIST_S3_SIGNING_SECRET": signer.secret, "KIST_STORE": settings.store}
+    @property
+    def bucket(self) -> str:
+        return urlsplit(self.settings.store).netloc
+
+    def restrict(self) -> None:
+        """Sign with the key of a second user, who may only write where bytes arrive."""
+        if self.server is None or self.server.name == "swift":
+            return  # Swift has no such users, and refuses what is not signed
+        self.signer = restricted(self.server, policy_for_signing(self.bucket)["Statement"])
+        keys = {"KIST_S3_SIGNING_KEY": self.signer.key, "KIST_S3_SIGNING_SECRET": self.signer.secret}
+        self.settings = s3_settings(self._home, self.server, **self._more, **keys, KIST_STORE=self.settings.store)
+
+    async def prepare(self, kist: Kist) -> None:
+        """What ``kist doctor --fix`` writes, the policy that Ceph wants for the signer, and the probe."""
+        store: Any = kist._ports.store
+        if self.server is not None and self.server.name != "swift":
+            await store.set_cors(self.bucket, [cors_rule([ORIGIN])])
+        if self.server is not None and self.server.name == "rgw" and self.signer is not None:
+            policy = bucket_policy_for_signing(self.bucket, arn(self.server, self.signer))
+            body = json.dumps(policy).encode()
+            await store._sender.ask(Ask("PUT", self.bucket, query=(("policy", ""),), body=body))
+        await kist.ways.probe()
 
 
 @contextlib.contextmanager
@@ -40,13 +64,8 @@ def direct_site(
     kind: str, home: Path, request: pytest.FixtureRequest, *, signing_key: bool = True, **more: str
 ) -> Iterator[Site]:
     """A server on ``kind`` of store, looked at and ready to give out tickets."""
-    more = {"KIST_ORIGINS": ORIGIN} | more
-    if kind == "disk":
-        settings = disk_settings(home, **more)
-    else:
-        server: S3Server = request.getfixturevalue(kind)
-        settings = s3_settings(home, server, **more)
-        if signing_key and kind != "swift":  # Swift has no such users, and refuses what is not signed
-            settings = s3_settings(home, server, **more, **with_signing_key(settings, server))
-    with serving(settings, prepare=probe) as site:
+    backend = Backend(kind, home, request, more)
+    if signing_key:
+        backend.restrict()
+    with serving(backend.settings, prepare=backend.prepare) as site:
         yield site
