@@ -8,11 +8,13 @@ import sys
 import textwrap
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
 
 import click
 
 from kist.cli.doctor.access import check_access
 from kist.cli.doctor.database import check_database
+from kist.cli.doctor.direct import check_direct, policies
 from kist.cli.doctor.endpoint import check_endpoint, endpoint_of
 from kist.cli.doctor.finding import Finding, State, bad, good
 from kist.cli.doctor.home import check_home, check_store_folder
@@ -30,20 +32,24 @@ _MARKS = {State.GOOD: ("✓", "+", "green"), State.DOUBTFUL: ("!", "!", "yellow"
 
 
 @click.command(name="doctor", short_help="Say what is wrong, and how to mend it.")
+@click.option("--probe", is_flag=True, help="Ask an S3 store again what it holds to, for direct uploads.")
+@click.option("--fix", is_flag=True, help="Write the bucket's CORS rule, print the signing key's policy, and probe.")
 @JSON
 @DEBUG
-def command() -> None:
+def command(probe: bool, fix: bool) -> None:
     """Look at settings, home, database and store, and say what is wrong and how to mend it.
 
     One small object is written to the store, read and removed; a base bucket that is missing is made, as a start
-    would. Nothing else is changed. Leaves with 0 when all is well, else with 70.
+    would. Nothing else is changed without --probe or --fix. Leaves with 0 when all is well, else with 70.
     """
     settings, faults = examine_settings()
-    findings = asyncio.run(_collect(settings, faults, show=not chosen().json))
+    findings = asyncio.run(_collect(settings, faults, show=not chosen().json, further=_Further(probe or fix, fix)))
     if chosen().json:
         print_json({"ok": not _any_bad(findings), "findings": [vars(finding) for finding in findings]})
     else:
         click.echo(f"\n{_summary(findings)}")
+        if fix and settings is not None:
+            click.echo(f"\n{policies(settings)}")
     click.get_current_context().exit(BROKEN if _any_bad(findings) else 0)
 
 
@@ -89,14 +95,32 @@ async def _examine_store(
         yield finding
 
 
-async def _collect(settings: Settings | None, faults: tuple[Misconfigured, ...], *, show: bool) -> list[Finding]:
-    findings = []
+@dataclass(frozen=True)
+class _Further:
+    """What is to be done beside looking."""
+
+    probe: bool = False
+    fix: bool = False
+
+
+async def _collect(
+    settings: Settings | None, faults: tuple[Misconfigured, ...], *, show: bool, further: _Further
+) -> list[Finding]:
+    findings: list[Finding] = []
     async with aclosing(examine(settings, faults, SystemClock())) as found:
         async for finding in found:
-            findings.append(finding)
-            if show:
-                click.echo(_shown(finding))
+            findings.append(_told(finding, show))
+    if further.probe and settings is not None and not _any_bad(findings):
+        async with aclosing(check_direct(settings, SystemClock(), SystemIds(), fix=further.fix)) as found:
+            async for finding in found:
+                findings.append(_told(finding, show))
     return findings
+
+
+def _told(finding: Finding, show: bool) -> Finding:
+    if show:
+        click.echo(_shown(finding))
+    return finding
 
 
 def _any_bad(findings: list[Finding]) -> bool:
