@@ -6,7 +6,7 @@ import json
 import secrets
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -42,14 +42,24 @@ def _gateway_user(server: S3Server, name: str, statements: Sequence[Statement]) 
     """The gateway makes users by its admin interface only; their policies by IAM."""
     user = replace(server, key=secrets.token_hex(10), secret=secrets.token_hex(20))
     facts = {"uid": name, "display-name": name, "access-key": user.key, "secret-key": user.secret}
-    url = f"{server.endpoint}/admin/user?{urllib.parse.urlencode(facts)}"
-    signed = AWSRequest("PUT", url)
-    S3SigV4Auth(Credentials(server.key, server.secret), "s3", server.region).add_auth(signed)
-    request = urllib.request.Request(url, method="PUT", headers=dict(signed.headers.items()))
-    urllib.request.urlopen(request, timeout=10).close()
+    _gateway_admin(server, "PUT", facts)
     with closing(_iam(server)) as iam:
         _put_policy(iam, name, statements)
     return user
+
+
+def arn(server: S3Server, user: S3Server) -> str:
+    """How policies of the gateway's buckets name the owner of the key of ``user``."""
+    return f"arn:aws:iam:::user/{_gateway_admin(server, 'GET', {'access-key': user.key})['user_id']}"
+
+
+def _gateway_admin(server: S3Server, method: str, facts: Mapping[str, str]) -> Any:
+    url = f"{server.endpoint}/admin/user?{urllib.parse.urlencode(facts)}"
+    signed = AWSRequest(method, url)
+    S3SigV4Auth(Credentials(server.key, server.secret), "s3", server.region).add_auth(signed)
+    request = urllib.request.Request(url, method=method, headers=dict(signed.headers.items()))
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
 
 
 def _iam(server: S3Server) -> Any:

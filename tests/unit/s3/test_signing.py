@@ -13,7 +13,7 @@ from tests.unit.s3.stub import Stub
 from kist.errors import Invalid, Misconfigured
 from kist.model.content import FormLimits
 from kist.model.place import Place
-from kist.ports.store import Copies, HoldsBuckets, ObjectStore, SetsCors, Signs, TakesParts
+from kist.ports.store import Copies, HoldsBuckets, ObjectStore, Probes, SetsCors, Signs, TakesParts
 from kist.stores.s3 import S3Settings, open_blocking_store, open_store
 from kist.stores.s3.address import Addresses
 from kist.stores.s3.settings import Style
@@ -168,8 +168,8 @@ def test_secrets_do_not_show() -> None:
 
 def test_one_store_has_every_ability() -> None:
     store = Stub().store()
-    able: tuple[ObjectStore, HoldsBuckets, Copies, TakesParts, SetsCors, Signs] = (store,) * 6
-    for ability in (HoldsBuckets, Copies, TakesParts, SetsCors, Signs):
+    able: tuple[ObjectStore, HoldsBuckets, Copies, TakesParts, SetsCors, Signs, Probes] = (store,) * 7
+    for ability in (HoldsBuckets, Copies, TakesParts, SetsCors, Signs, Probes):
         assert isinstance(able[0], ability)
 
 

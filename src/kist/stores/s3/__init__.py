@@ -10,10 +10,12 @@ from kist.stores.s3.address import Addresses
 from kist.stores.s3.copying import CopyLimits
 from kist.stores.s3.identity import FixedIdentity, Identity
 from kist.stores.s3.presigning import Presigner
+from kist.stores.s3.probe import Prober
 from kist.stores.s3.sender import Sender
 from kist.stores.s3.settings import S3Settings
 from kist.stores.s3.signer import Credential, Signer
 from kist.stores.s3.store import S3Store
+from kist.stores.s3.together import Together, at_once, one_by_one
 from kist.stores.s3.transport import Transport
 from kist.stores.s3.url import read_url
 
@@ -32,7 +34,7 @@ def open_store(settings: S3Settings, clock: Clock, ids: Ids, aside: Aside | None
     from kist.stores.s3.transport_async import AsyncTransport
 
     transport = AsyncTransport(connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout)
-    return assemble(settings, transport, clock, ids, aside=aside or asyncio.to_thread)
+    return assemble(settings, transport, clock, ids, aside=aside or asyncio.to_thread, together=at_once)
 
 
 def open_blocking_store(settings: S3Settings, clock: Clock, ids: Ids) -> S3Store:
@@ -51,13 +53,16 @@ def assemble(
     *,
     aside: Aside | None = None,
     copy_limits: CopyLimits | None = None,
+    together: Together = one_by_one,
 ) -> S3Store:
     """A store over any transport. Without ``aside``, what blocks is called in the thread of the caller."""
     identity = _main_identity(settings, clock, aside or right_here)
     signing = _signing_identity(settings) or identity
     public = Addresses(settings.public_endpoint or settings.endpoint, settings.region, settings.style)
     sender = Sender(transport, identity, settings, clock, ids)
-    return S3Store(sender, Presigner(public, identity, signing, clock), copy_limits=copy_limits)
+    presigner = Presigner(public, identity, signing, clock)
+    prober = Prober(sender, presigner, transport, ids, together)
+    return S3Store(sender, presigner, prober, copy_limits=copy_limits)
 
 
 def _main_identity(settings: S3Settings, clock: Clock, aside: Aside) -> Identity:

@@ -25,10 +25,15 @@ class Presigner:
     """Signs for the public endpoint. Never sends anything."""
 
     def __init__(self, addresses: Addresses, reading: Identity, writing: Identity, clock: Clock) -> None:
-        self._addresses = addresses
+        self.addresses = addresses
         self._reading = reading
         self._writing = writing
         self._clock = clock
+
+    @property
+    def writing_key(self) -> str:
+        """The id of the key that signs what writes."""
+        return self._writing.signer().credential.key
 
     def request(
         self,
@@ -45,14 +50,16 @@ class Presigner:
             raise Invalid("query parameters that begin with x-amz- belong to the signature")
         signer = (self._reading if method in _READS else self._writing).signer()
         now = since or self._clock.now()
-        url = signer.url(method, self._addresses.of(place.bucket, place.key), query, headers, seconds, now)
+        url = signer.url(method, self.addresses.of(place.bucket, place.key), query, headers, seconds, now)
         return SignedRequest(method=method, url=url, headers=tuple(headers), expires_at=_end(signer, now, seconds))
 
-    def form(self, place: Place, expires: timedelta, limits: FormLimits) -> SignedForm:
+    def form(
+        self, place: Place, expires: timedelta, limits: FormLimits, *, since: datetime | None = None
+    ) -> SignedForm:
         if "${" in place.key:
             raise Invalid("a form cannot upload to a key with ${: stores would replace it by the file's name")
         _check_fields(limits)
-        signer, now = self._writing.signer(), self._clock.now()
+        signer, now = self._writing.signer(), since or self._clock.now()
         end = _end(signer, now, _seconds(expires))
         conditions = [
             {"bucket": place.bucket},
@@ -62,7 +69,7 @@ class Presigner:
         ]
         signed = signer.form(conditions, end, now)
         return SignedForm(
-            url=self._addresses.of(place.bucket).url(),
+            url=self.addresses.of(place.bucket).url(),
             fields=(("key", place.key), *limits.fields, *signed.items()),
             expires_at=end,
         )

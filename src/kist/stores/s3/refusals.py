@@ -145,6 +145,13 @@ def error_in(body: bytes) -> bool:
     return _error_node(body) is not None
 
 
+def code_in(body: bytes) -> str:
+    """S3's code in the body of a refusal, "" when there is none."""
+    node = _error_node(body)
+    code = (node.find("Code") or "") if node is not None else ""
+    return code if _CODE.fullmatch(code) else ""
+
+
 def _error_node(body: bytes) -> Node | None:
     if b"<Error" not in body:
         return None

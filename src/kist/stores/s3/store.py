@@ -24,15 +24,19 @@ from kist.model.place import Place
 from kist.stores.s3 import buckets, copying, cors, listing, multipart, objects, putting, reading
 from kist.stores.s3.copying import CopyLimits
 from kist.stores.s3.presigning import Presigner
+from kist.stores.s3.probe import Prober
 from kist.stores.s3.sender import Sender
 
 
 class S3Store:
     """An object store on any S3 server. Whether it waits in an event loop or blocks is its transport's affair."""
 
-    def __init__(self, sender: Sender, presigner: Presigner, *, copy_limits: CopyLimits | None = None) -> None:
+    def __init__(
+        self, sender: Sender, presigner: Presigner, prober: Prober, *, copy_limits: CopyLimits | None = None
+    ) -> None:
         self._sender = sender
         self._presigner = presigner
+        self._prober = prober
         self._copy_limits = copy_limits or CopyLimits()
 
     async def put(self, place: Place, body: AsyncIterable[bytes], rules: PutRules) -> Stored:
@@ -113,3 +117,9 @@ class S3Store:
 
     def sign_form(self, place: Place, expires: timedelta, limits: FormLimits) -> SignedForm:
         return self._presigner.form(place, expires, limits)
+
+    def profile_id(self, bucket: str) -> str:
+        return self._prober.profile_id(bucket)
+
+    async def probe(self, bucket: str, origins: Sequence[str]) -> dict[str, str]:
+        return await self._prober.probe(bucket, origins)
