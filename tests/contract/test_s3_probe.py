@@ -157,6 +157,15 @@ async def test_a_signing_key_that_is_unknown_opens_nothing(server: S3Server) -> 
     await store.close()
 
 
+async def test_ministack_takes_no_form_without_the_right_to_set_an_acl(ministack: S3Server) -> None:
+    bucket = new_bucket(ministack)
+    user = restricted(ministack, policy_for_signing(bucket)["Statement"][:1])
+    store = in_loop(ministack, signing_key=user.key, signing_secret=user.secret)
+    found = await store.probe(bucket, ())
+    assert (found["put_works"], found["form_works"]) == (HELD, NO_FORM)
+    await store.close()
+
+
 async def test_a_bucket_that_is_not_there(server: S3Server) -> None:
     store = in_loop(server)
     with pytest.raises(BucketMissing):

@@ -7,11 +7,14 @@ import re
 import pytest
 from scripts.reference import PAGES, PARTS, generated, marks
 from scripts.reference_cli import tree
+from scripts.reference_probe import ASKED
 from scripts.reference_tables import ADVICE, CLIENT, leaves
 from tests.docs.pages import DOCS, Page, commands, pages
 
 from kist.chores.schedule import CHORES
 from kist.dialects import filedrop, native
+from kist.model.profile import NEEDED, Check
+from kist.model.upload import Way
 from kist.settings import SETTINGS
 
 REFERENCE = sorted(PAGES.glob("*.md"))
@@ -62,6 +65,13 @@ def test_every_command_can_be_looked_up() -> None:
 
 def test_every_chore_can_be_looked_up() -> None:
     assert set(re.findall(r"^\| `(\w+)`", section("chores.md"), re.MULTILINE)) == {chore.name for chore in CHORES}
+
+
+def test_every_check_can_be_looked_up_with_the_ways_that_it_shuts() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| (.+) \|$", section("probe.md"), re.MULTILINE)
+    shut = {name: {Way(word) for word in re.findall(r"`(form|put|parts)`", words)} for name, words in rows}
+    assert shut == {check.value: {way for way in Way if check in NEEDED[way]} for check in Check}
+    assert list(ASKED) == list(Check)
 
 
 def test_no_page_names_a_setting_that_is_not_there() -> None:

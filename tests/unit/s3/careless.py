@@ -23,7 +23,8 @@ class Careless(Stub):
     def __init__(self, refuse: Callable[[Request], Answer | Exception | None] = lambda request: None) -> None:
         super().__init__()
         self.objects: dict[str, tuple[bytes, str]] = {}
-        self.parts: dict[str, bytes] = {}
+        self.parts: dict[str, tuple[str, bytes]] = {}
+        self._begun = 0
         self._refuse = refuse
 
     async def send(self, request: Request) -> Answer:
@@ -50,7 +51,7 @@ class Careless(Stub):
         if "uploadId" in query:
             return self._listed(query["uploadId"][0])
         if "uploads" in query:
-            return Answer(200, b"<ListMultipartUploadsResult></ListMultipartUploadsResult>")
+            return self._uploads(path)
         return self._get(request.method, path)
 
     def _source(self, request: Request, body: bytes) -> bytes:
@@ -59,7 +60,7 @@ class Careless(Stub):
 
     def _put(self, request: Request, path: str, query: dict[str, list[str]], body: bytes) -> Answer:
         if "uploadId" in query:
-            self.parts[query["uploadId"][0]] = body
+            self.parts[query["uploadId"][0]] = (path, body)
         else:
             self.objects[path] = (body, request.headers.get("content-type") or "")
         etag = _etag(body)
@@ -73,12 +74,13 @@ class Careless(Stub):
                 self.objects.pop(f"{path}/{key.decode()}", None)
             return Answer(200, b"<DeleteResult></DeleteResult>")
         if "uploads" in query:
-            name = f"parts-{len(self.parts)}"
-            self.parts[name] = b""
+            self._begun += 1
+            name = f"parts-{self._begun}"
+            self.parts[name] = (path, b"")
             told = f"<InitiateMultipartUploadResult><UploadId>{name}</UploadId></InitiateMultipartUploadResult>"
             return Answer(200, told.encode())
         if "uploadId" in query:
-            joined = self.parts.pop(query["uploadId"][0])
+            _, joined = self.parts.pop(query["uploadId"][0])
             etag = md5(md5(joined).digest()).hexdigest() + "-1"
             self.objects[path] = (joined, "text/plain")
             return Answer(
@@ -105,10 +107,18 @@ class Careless(Stub):
         }
         return Answer(200, body if method == "GET" else b"", **known)
 
+    def _uploads(self, bucket: str) -> Answer:
+        uploads = "".join(
+            f"<Upload><Key>{path.removeprefix(f'{bucket}/')}</Key><UploadId>{name}</UploadId>"
+            "<Initiated>2026-01-01T12:00:00Z</Initiated></Upload>"
+            for name, (path, _) in self.parts.items()
+        )
+        return Answer(200, f"<ListMultipartUploadsResult>{uploads}</ListMultipartUploadsResult>".encode())
+
     def _listed(self, name: str) -> Answer:
         if name not in self.parts:
             return refused(404, "NoSuchUpload")
-        body = self.parts[name]
+        _, body = self.parts[name]
         part = f"<Part><PartNumber>1</PartNumber><ETag>{_etag(body)}</ETag><Size>{len(body)}</Size></Part>"
         return Answer(200, f"<ListPartsResult>{part if body else ''}</ListPartsResult>".encode())
 

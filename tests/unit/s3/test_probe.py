@@ -191,6 +191,20 @@ def test_what_was_written_is_removed_also_on_errors() -> None:
     assert (careless.objects, careless.parts) == ({}, {})
 
 
+def test_a_multipart_upload_whose_beginning_got_no_answer_is_dropped_too() -> None:
+    class Loses(Careless):
+        async def send(self, request: Request) -> Answer:
+            answer = await super().send(request)
+            if "?uploads" in request.url and request.method == "POST" and self._begun % 2:
+                self.given.pop()
+                raise GONE
+            return answer
+
+    loses = Loses()
+    assert probe(loses)["part_works"] == HELD
+    assert (loses._begun, loses.parts) == (6, {})
+
+
 def test_a_main_key_that_may_not_write() -> None:
     def refuse(request: Request) -> Answer | None:
         return refused(403, "AccessDenied") if request.method == "PUT" and "/objects/" in request.url else None

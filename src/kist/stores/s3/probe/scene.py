@@ -15,7 +15,7 @@ from kist.model.content import PutRules
 from kist.model.place import OBJECTS, PARTS, STAGING, Place
 from kist.model.profile import HELD
 from kist.stores.s3.copying import CopyLimits, copy_object
-from kist.stores.s3.multipart import drop_parts, start_parts
+from kist.stores.s3.multipart import start_parts
 from kist.stores.s3.objects import clear_place, erase_objects
 from kist.stores.s3.presigning import Presigner
 from kist.stores.s3.putting import put_object
@@ -79,7 +79,7 @@ class Scene:
         self._tag = tag
         self._transport = transport
         self._places: list[Place] = []
-        self._parts: list[tuple[Place, str]] = []
+        self._uploads: list[Place] = []
         self.victim = self.place("", OBJECTS)
 
     @property
@@ -178,9 +178,8 @@ class Scene:
     async def start_parts(self, name: str) -> tuple[Place, str]:
         """A multipart upload of the main key's; it is dropped in the end."""
         place = self.place(name, PARTS)
-        parts_id = await start_parts(self.sender, place, PutRules(type=TYPE))
-        self._parts.append((place, parts_id))
-        return place, parts_id
+        self._uploads.append(place)
+        return place, await start_parts(self.sender, place, PutRules(type=TYPE))
 
     async def clean(self) -> str:
         """Remove all that may be there; "", or what could not be removed and why."""
@@ -189,9 +188,8 @@ class Scene:
             await self.erase(*self._places)
         except KistError as error:
             trouble = f"objects cannot be removed again: {error.message}"
-        for place, parts_id in self._parts:
+        for place in self._uploads:
             try:
-                await drop_parts(self.sender, place, parts_id)
                 await clear_place(self.sender, place)
             except KistError as error:
                 trouble = f"parts cannot be removed again: {error.message}"
