@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,11 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
+
+from kist.stores.s3.address import Addresses
+from kist.stores.s3.signer import Credential, Signer
 
 _encode = msgspec.json.Encoder().encode
 
@@ -112,7 +116,66 @@ def send(folder: Path) -> Starlette:
     return Starlette(routes=[Route("/content.bin", content)])
 
 
-PEERS: dict[str, Callable[[Path], Starlette]] = {"read": read, "create": create, "receive": receive, "send": send}
+class Wanted(msgspec.Struct):
+    """An upload that somebody wants to make."""
+
+    name: str
+    size: int
+    type: str
+
+
+def ticket(folder: Path) -> Starlette:
+    """Write down that an upload is to come, and sign one PUT for it: one row, durable before it is answered.
+
+    Blocking work is done in Starlette's threads, commits in turn on one connection. The signer is Kist's own.
+    """
+    connection = _connect(folder / "peer.db")
+    connection.execute(
+        "CREATE TABLE uploads (id TEXT PRIMARY KEY, key TEXT, name TEXT, size INTEGER, type TEXT, state TEXT)"
+    )
+    turn = threading.Lock()
+    signer = Signer(Credential("key", "secret"), "us-east-1")
+    addresses = Addresses("http://127.0.0.1:9000", "us-east-1")
+    decode = msgspec.json.Decoder(Wanted).decode
+
+    def keep(id: str, key: str, wanted: Wanted) -> None:
+        with turn:
+            row = (id, key, wanted.name, wanted.size, wanted.type)
+            connection.execute("INSERT INTO uploads VALUES (?, ?, ?, ?, ?, 'open')", row)
+
+    async def begin(request: Request) -> Response:
+        wanted, id, key = decode(await request.body()), str(uuid.uuid4()), uuid.uuid4().hex
+        await run_in_threadpool(keep, id, key, wanted)
+        headers = (("Content-Type", wanted.type), ("Content-Length", str(wanted.size)), ("x-amz-acl", "private"))
+        now = datetime.now(UTC)
+        url = signer.url("PUT", addresses.of("bench", key), (), headers, 3600, now)
+        ends = now + timedelta(hours=1)
+        return _json({"id": id, "method": "PUT", "url": url, "headers": dict(headers), "expires_at": ends}, 201)
+
+    return Starlette(routes=[Route("/v1/uploads", begin, methods=["POST"])])
+
+
+def follow(database: Path) -> Starlette:
+    """Send on to an address that is made from one SELECT on Kist's own database, by the id of a link."""
+    connection = _connect(database)
+
+    async def lead(request: Request) -> Response:
+        row = connection.execute("SELECT file_id FROM links WHERE id = ?", (request.path_params["id"],)).fetchone()
+        if row is None:
+            return Response(status_code=404)
+        return RedirectResponse(f"http://127.0.0.1:9000/bench/{row[0]}", 302)
+
+    return Starlette(routes=[Route("/l/{id}", lead)])
+
+
+PEERS: dict[str, Callable[[Path], Starlette]] = {
+    "read": read,
+    "create": create,
+    "receive": receive,
+    "send": send,
+    "ticket": ticket,
+    "follow": follow,
+}
 
 
 def _json(value: object, status: int = 200) -> Response:
