@@ -6,7 +6,6 @@ import dataclasses
 import json
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from bench import direct, programs
 from bench.figures import Finding, Goal, Plan, compared, interleaved, microseconds, per_second
@@ -22,20 +21,25 @@ def measure(plan: Plan) -> Iterator[Finding]:
     home = plan.folder / "following"
     with programs.s3_stub() as stub:
         settings = direct.settings(stub.url)
-        with programs.kist(home, settings) as kist, programs.peer("follow", home / "kist.sqlite") as peer:
+        database = home / "kist.sqlite"
+        with (
+            programs.kist(home, settings) as kist,
+            programs.peer("follow", database) as bare,
+            programs.peer("follow-signing", database) as signing,
+        ):
             links = make_links(kist, [put_file(kist, number) for number in range(LINKS)])
+            tokens, ids = [link["url"].removeprefix(kist.url) for link in links], [f"/l/{link['id']}" for link in links]
+            sides = ((dataclasses.replace(kist, key=""), tokens), (bare, ids), (signing, ids))
             seconds = 1 if plan.short else 3
-            reader = dataclasses.replace(kist, key="")
-            ours = Load(reader, [link["url"].removeprefix(kist.url) for link in links], **_load(seconds))
-            theirs = Load(peer, [f"/l/{link['id']}" for link in links], **_load(seconds))
-            pairs = [(one, other) for one, other in interleaved(plan.rounds, ours, theirs)]
-    what = "GET /l/{token}, sent on to S3, against Starlette and one SELECT"
-    yield compared(what, pairs, per_second, cpu=microseconds, goal=GOAL)
-    yield compared("the same per CPU second", pairs, per_second, cpu=microseconds, by_cpu=True)
-
-
-def _load(seconds: float) -> dict[str, Any]:
-    return {"connections": CONNECTIONS, "seconds": seconds}
+            found = interleaved(
+                plan.rounds,
+                *(Load(server, targets, connections=CONNECTIONS, seconds=seconds) for server, targets in sides),
+            )
+    for also, goal, at in (("", GOAL, 1), (" that signs as well", None, 2)):
+        pairs = [(samples[0], samples[at]) for samples in found]
+        what = f"GET /l/{{token}}, sent on to S3, against Starlette and one SELECT{also}"
+        yield compared(what, pairs, per_second, cpu=microseconds, goal=goal)
+        yield compared("the same per CPU second", pairs, per_second, cpu=microseconds, by_cpu=True)
 
 
 def make_links(kist: programs.Program, files: Sequence[str]) -> list[Mapping[str, str]]:

@@ -8,6 +8,7 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -134,8 +135,7 @@ def ticket(folder: Path) -> Starlette:
         "CREATE TABLE uploads (id TEXT PRIMARY KEY, key TEXT, name TEXT, size INTEGER, type TEXT, state TEXT)"
     )
     turn = threading.Lock()
-    signer = Signer(Credential("key", "secret"), "us-east-1")
-    addresses = Addresses("http://127.0.0.1:9000", "us-east-1")
+    signer, addresses = _signer()
     decode = msgspec.json.Decoder(Wanted).decode
 
     def keep(id: str, key: str, wanted: Wanted) -> None:
@@ -155,15 +155,25 @@ def ticket(folder: Path) -> Starlette:
     return Starlette(routes=[Route("/v1/uploads", begin, methods=["POST"])])
 
 
-def follow(database: Path) -> Starlette:
-    """Send on to an address that is made from one SELECT on Kist's own database, by the id of a link."""
+def follow(database: Path, *, signing: bool = False) -> Starlette:
+    """Send on to an address that is made from one SELECT on Kist's own database, by the id of a link.
+
+    ``signing``: for a minute, as S3 wants it and with the name to save under. The signer is Kist's own.
+    """
     connection = _connect(database)
+    signer, addresses = _signer()
+    shown = (
+        ("response-content-disposition", 'attachment; filename="file.bin"'),
+        ("response-content-type", "application/octet-stream"),
+    )
 
     async def lead(request: Request) -> Response:
         row = connection.execute("SELECT file_id FROM links WHERE id = ?", (request.path_params["id"],)).fetchone()
         if row is None:
             return Response(status_code=404)
-        return RedirectResponse(f"http://127.0.0.1:9000/bench/{row[0]}", 302)
+        place = addresses.of("bench", row[0])
+        url = signer.url("GET", place, shown, (), 60, datetime.now(UTC)) if signing else place.url()
+        return RedirectResponse(url, 302)
 
     return Starlette(routes=[Route("/l/{id}", lead)])
 
@@ -175,7 +185,13 @@ PEERS: dict[str, Callable[[Path], Starlette]] = {
     "send": send,
     "ticket": ticket,
     "follow": follow,
+    "follow-signing": partial(follow, signing=True),
 }
+
+
+def _signer() -> tuple[Signer, Addresses]:
+    """What signs, and for where. Nobody ever goes there."""
+    return Signer(Credential("key", "secret"), "us-east-1"), Addresses("http://127.0.0.1:9000", "us-east-1")
 
 
 def _json(value: object, status: int = 200) -> Response:
