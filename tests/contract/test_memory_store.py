@@ -9,6 +9,7 @@ from kist.stores.memory import MemoryStore
 from kist.testing.clock import FakeClock, FakeIds
 from kist.testing.store_abilities import BucketsContract, CopiesContract, PartsContract
 from kist.testing.store_races import RacesContract
+from kist.testing.store_tickets import SealsContract
 from kist.testing.stores import StoreContract, driven
 
 
@@ -24,10 +25,14 @@ class MemorySetting:
         return store
 
 
-class TestMemory(MemorySetting, StoreContract, RacesContract, BucketsContract, CopiesContract, PartsContract):
+class TestMemory(
+    MemorySetting, StoreContract, RacesContract, BucketsContract, CopiesContract, SealsContract, PartsContract
+):
     pass
 
 
 @driven
-class TestMemoryWithoutLoop(MemorySetting, StoreContract, BucketsContract, CopiesContract, PartsContract):
+class TestMemoryWithoutLoop(
+    MemorySetting, StoreContract, BucketsContract, CopiesContract, SealsContract, PartsContract
+):
     pass

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable
 from contextlib import suppress
+from typing import Generic, TypeVar
 
 from kist.errors import Incomplete
-from kist.model.content import Stored
 from kist.ports.wiring import Aside
-from kist.stores.disk.drafts import Draft
 from kist.stores.disk.reader import Reader
+from kist.stores.disk.temporary import Temporary
+
+T = TypeVar("T")
 
 GATHERED = 1024 * 1024
 """Bytes that are collected before they are written. Twice as many are in memory at most."""
 
 
-class Incoming:
-    """Feeds a draft by way of ``aside``. End it by ``finish``, or by ``give_up`` on any error."""
+class Incoming(Generic[T]):
+    """Feeds a temporary file by way of ``aside``. End it by ``finish``, or by ``give_up`` on any error."""
 
-    def __init__(self, draft: Draft, aside: Aside) -> None:
+    def __init__(self, draft: Temporary[T], aside: Aside) -> None:
         self._draft = draft
         self._aside = aside
         self._gathered: list[bytes] = []
@@ -40,12 +42,12 @@ class Incoming:
             raise Incomplete(f"{size} bytes were declared and another number came", size=size)
 
     async def take(self, source: Reader) -> None:
-        """Take what is left of another object, without its bytes passing through this process."""
+        """Take what is left of another file, without its bytes passing through this process."""
         while source.start < source.stop:
             await self._aside(self._draft.take, source)
 
-    async def finish(self, modified: int) -> Stored:
-        """Put the object in its place, durably."""
+    async def finish(self, modified: int) -> T:
+        """Put the file in its place, durably."""
         await self._written()
         return await self._aside(self._draft.finish, self._gathered, modified)
 
