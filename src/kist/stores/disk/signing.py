@@ -7,7 +7,6 @@ Nothing is kept: whoever has the secret can verify. The dialect ``door`` answers
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -36,9 +35,8 @@ class Signing:
     """
 
     def __init__(self, secret: bytes, public_url: str, clock: Clock) -> None:
-        strong = len(secret) >= SHORTEST_SECRET
         # The secret may sign other things elsewhere: a token of theirs is none of ours.
-        self._keyed = hmac.new(hmac.digest(secret, _PURPOSE, "sha256"), digestmod=hashlib.sha256) if strong else None
+        self._key = hmac.digest(secret, _PURPOSE, "sha256") if len(secret) >= SHORTEST_SECRET else None
         self._url = public_url.rstrip("/") + "/door"
         self._public = bool(public_url)
         self._clock = clock
@@ -89,11 +87,9 @@ class Signing:
 
     def _proof(self, text: bytes) -> bytes:
         """Of the text, not of what it decodes to: no second spelling of a token is valid."""
-        if self._keyed is None:
+        if self._key is None:
             raise Misconfigured(f"nothing can be signed without a secret of {SHORTEST_SECRET} bytes or more")
-        digest = self._keyed.copy()
-        digest.update(text)
-        return _text(digest.digest())
+        return _text(hmac.digest(self._key, text, "sha256"))
 
 
 def _end(since: datetime, seconds: int) -> datetime:
