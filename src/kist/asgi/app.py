@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Match
@@ -85,19 +85,24 @@ class DialectRoutes(BaseRoute):
         else:
             await self._send(Missing("there is nothing at this address"), scope, receive, send)
 
-    async def _other_method(self, methods: dict[str, Any], scope: Scope, receive: Receive, send: Send) -> None:
+    async def _other_method(
+        self, methods: dict[str, tuple[Endpoint, tuple[str, ...]]], scope: Scope, receive: Receive, send: Send
+    ) -> None:
         allowed = ", ".join(sorted({*methods, *(("HEAD",) if "GET" in methods else ()), "OPTIONS"}))
+        template = next((endpoint.template for endpoint, _ in methods.values() if endpoint.template), None)
         if scope["method"] == "OPTIONS":
             headers = [("allow", allowed), *self._ground.cors.preflight(scope, allowed)]
-            await self._send(Reply.empty(headers=headers), scope, receive, send)
+            await self._send(Reply.empty(headers=headers), scope, receive, send, template)
             return
         error = WrongMethod(f"{scope['method'][:20]} does nothing here: use {allowed}", allowed=allowed)
-        await self._send(error, scope, receive, send)
+        await self._send(error, scope, receive, send, template)
 
-    async def _send(self, answer: Reply | KistError, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _send(
+        self, answer: Reply | KistError, scope: Scope, receive: Receive, send: Send, template: str | None = None
+    ) -> None:
         """Answer without a route, in the words of the dialect whose paths begin alike, else of the first."""
         call = read_call(scope, receive, {}, self._ground.options.base_url)
         first = raw_path(scope).split("/")[1]
-        owner = Owner(self._by_first_segment.get(first, self._dialects[0]))
-        reply = answer if isinstance(answer, Reply) else show(answer, call, owner.dialect)
+        owner = Owner(self._by_first_segment.get(first, self._dialects[0]), template=template)
+        reply = answer if isinstance(answer, Reply) else show(answer, call, owner)
         await send_reply(self._ground, scope, send, call, reply, started=ticks(), owner=owner)

@@ -6,7 +6,10 @@ from starlette.types import Scope
 
 HeaderPairs = list[tuple[bytes, bytes]]
 
-_ALLOWED = "authorization, content-type, content-digest, range, if-match, if-none-match, if-range, idempotency-key"
+_ALLOWED = (
+    "authorization, content-type, content-digest, range, if-match, if-none-match, if-range, idempotency-key, "
+    "content-md5, x-amz-acl"  # what signed uploads make a page send
+)
 _EXPOSED = b"etag, content-disposition, content-range, accept-ranges, repr-digest, retry-after, location"
 _MAX_AGE = "600"
 

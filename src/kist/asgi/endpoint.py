@@ -38,20 +38,25 @@ class Ground:
 
 
 class Owner(NamedTuple):
-    """In whose words a request is answered, and which of its routes was asked for, if any."""
+    """In whose words a request is answered, and which of its routes was asked for, if any.
+
+    ``template`` stands in the logs for a path that holds a token: that is a credential.
+    """
 
     dialect: Dialect
     route: Route | None = None
+    template: str | None = None
 
 
 class Endpoint:
     """Answers the calls of one route."""
 
-    __slots__ = ("_ground", "_owner", "_route")
+    __slots__ = ("_ground", "_owner", "_route", "template")
 
     def __init__(self, ground: Ground, dialect: Dialect, route: Route) -> None:
+        self.template = route.path if "{token}" in route.path else None
         self._ground = ground
-        self._owner = Owner(dialect, route)
+        self._owner = Owner(dialect, route, self.template)
         self._route = route
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, params: dict[str, str]) -> None:
@@ -64,7 +69,7 @@ class Endpoint:
                 holds_slot = await self._let_in(call)
                 reply = await self._route.handler(call, self._ground.kist)
             except Exception as error:
-                reply = show(error, call, self._owner.dialect)
+                reply = show(error, call, self._owner)
             await send_reply(self._ground, scope, send, call, reply, started=started, owner=self._owner)
         finally:
             if holds_slot:
@@ -87,16 +92,17 @@ class Endpoint:
         return True
 
 
-def show(error: Exception, call: Call, dialect: Dialect) -> Reply:
+def show(error: Exception, call: Call, owner: Owner) -> Reply:
     """The reply that tells of ``error`` in the dialect's shape. What nobody foresaw is logged, and not shown."""
+    path = owner.template or call.path
     if not isinstance(error, KistError):
-        log.error("%s %s failed", call.method, call.path, exc_info=error)
+        log.error("%s %s failed", call.method, path, exc_info=error)
         error = Broken("something went wrong on the server; its log says what")
     elif isinstance(error, Broken):
-        log.error("%s %s: %s", call.method, call.path, error.message, exc_info=error)
+        log.error("%s %s: %s", call.method, path, error.message, exc_info=error)
     elif isinstance(error, Unavailable):
-        log.warning("%s %s: %s: %s", call.method, call.path, error.code, error.message)
-    reply = dialect.show_error(error, call)
+        log.warning("%s %s: %s: %s", call.method, path, error.code, error.message)
+    reply = owner.dialect.show_error(error, call)
     missing = [(name, value) for name, value in error_headers(error) if not reply.has(name)]
     reply.headers = [*reply.headers, *missing]
     return reply
@@ -112,17 +118,18 @@ async def send_reply(
         await sending.send(reply, head=head, added=added)
     except Exception as error:
         if sending.status:
-            log.error("%s %s: the answer broke off: %s", call.method, call.path, error, exc_info=error)
+            log.error(
+                "%s %s: the answer broke off: %s", call.method, owner.template or call.path, error, exc_info=error
+            )
         else:
-            await sending.send(show(error, call, owner.dialect), head=head, added=added)
+            await sending.send(show(error, call, owner), head=head, added=added)
     finally:
         _log(scope, call, sending, started, owner)
 
 
 def _log(scope: Scope, call: Call, sending: Sending, started: float, owner: Owner) -> None:
     route = owner.route
-    # A token in a path is a credential: the template stands for it.
-    path = route.path if route is not None and "token" in call.params else raw_path(scope)
+    path = owner.template or raw_path(scope)
     write_access(
         AccessLine(
             address=call.address,
