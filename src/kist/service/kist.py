@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kist.errors import KistError
 from kist.model.limits import Limits
+from kist.service.door import Door
 from kist.service.downloads import Downloads
 from kist.service.entry import Entry
 from kist.service.files import Files
@@ -24,6 +25,7 @@ class Kist:
         self.files = Files(ports)
         self.uploads = Uploads(ports, self.files)
         self.downloads = Downloads(ports)
+        self.door = Door(ports)
         self.keys = keys
         self.entry = entry
         self.upkeep = Upkeep(ports)

@@ -35,6 +35,13 @@ class Headers:
         wanted = name.encode("latin-1")
         return [value.decode("latin-1") for key, value in self._pairs if key == wanted]
 
+    def names(self) -> list[str]:
+        """The names of all headers, each once."""
+        table = self._table
+        if table is None:
+            table = self._table = self._read()
+        return list(table)
+
     def _read(self) -> dict[str, str]:
         table: dict[str, str] = {}
         for key, value in self._pairs:

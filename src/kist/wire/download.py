@@ -18,11 +18,12 @@ from kist.wire.reply import HeaderList, Reply
 
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}(; ?[\w.-]{1,40}=[\w.+-]{1,80}){0,3}", re.ASCII)
 _OPAQUE = "application/octet-stream"
-_FENCES: HeaderList = [
+FENCES: HeaderList = [
     ("x-content-type-options", "nosniff"),
     ("content-security-policy", "sandbox; default-src 'none'"),
     ("cross-origin-resource-policy", "same-site"),
 ]
+"""What keeps a browser from running bytes that anybody may have uploaded."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +80,7 @@ def _content_headers(file: File, inline: bool) -> HeaderList:
         ("content-type", shown_as or declared_type(file.type)),
         ("content-disposition", content_disposition("inline" if shown_as else "attachment", name)),
         ("accept-ranges", "bytes"),
-        *_FENCES,
+        *FENCES,
     ]
     if file.sha256 is not None:
         headers.append(("repr-digest", f"sha-256=:{base64.b64encode(bytes.fromhex(file.sha256)).decode()}:"))
