@@ -138,7 +138,7 @@ def begun(signed: SignedRequest, sent: bytes) -> http.client.HTTPConnection:
     """The request with the first bytes of its body."""
     url = urlsplit(signed.url)
     connection = http.client.HTTPConnection(url.netloc, timeout=10)
-    connection.putrequest("PUT", url.path)
+    connection.putrequest(signed.method, url.path)
     for name, value in signed.headers:
         connection.putheader(name, value)
     connection.endheaders(sent)

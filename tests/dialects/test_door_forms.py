@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import pytest
 import urllib3
 from tests.acceptance.served import Client
-from tests.dialects.doorway import BUCKET, MINUTE, PAGE, UP, Doorway, listed_parts, md5_of, refused, served
+from tests.dialects.doorway import BUCKET, MINUTE, PAGE, UP, Doorway, begun, listed_parts, md5_of, refused, served
 
 from kist.drive import drive
-from kist.model.content import FormLimits, PutRules
+from kist.model.content import FormLimits, PutRules, SignedRequest
 from kist.model.place import Place
 from kist.stores.memory import MemoryStore
 from kist.testing.clock import FakeIds
@@ -74,6 +74,28 @@ def test_a_file_of_another_size(doorway: Doorway, size: int, code: str) -> None:
 
 def test_a_file_that_is_much_too_large(doorway: Doorway) -> None:
     assert refused(doorway.post(doorway.form(2 * MIB), content(4 * MIB)), 400, "EntityTooLarge")
+    assert doorway.nothing()
+
+
+@pytest.mark.parametrize("size", [5, 3 * MIB])
+def test_no_form_lands_after_the_expiry(doorway: Doorway, size: int) -> None:
+    """All of the file is there in time, the end of the form is not."""
+    form = doorway.form(size)
+    body, kind = urllib3.encode_multipart_formdata([*form.fields, ("file", ("any.txt", content(size), "text/plain"))])
+    signed = SignedRequest(
+        method="POST",
+        url=form.url,
+        headers=(("content-type", kind), ("content-length", str(len(body)))),
+        expires_at=form.expires_at,
+    )
+    connection = begun(signed, body[:-4])
+    assert doorway.send(doorway.put(place=Place(BUCKET, "other")), b"hello").status == 200
+    doorway.clock.advance(61)
+    connection.send(body[-4:])
+    answer = connection.getresponse()
+    assert (answer.status, b"Request has expired" in answer.read()) == (403, True)
+    connection.close()
+    drive(doorway.store.erase(Place(BUCKET, "other")))
     assert doorway.nothing()
 
 

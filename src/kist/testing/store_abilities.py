@@ -235,6 +235,7 @@ class PartsContract:
             assert {open_.parts_id for open_ in found} == {one, two}
             assert {open_.key for open_ in found} == {here.place("one").key}
             assert all(open_.started.utcoffset() is not None for open_ in found)
+            assert [open_ async for open_ in store.open_parts(bucket, f"{here.prefix}two")] == []
             await store.drop_parts(here.place("one"), one)
             assert [open_.parts_id async for open_ in store.open_parts(bucket, here.prefix)] == [two]
             await store.drop_parts(here.place("one"), two)

@@ -23,7 +23,7 @@ from kist.model.place import Place
 from kist.stores.disk.drafts import Draft, mark
 from kist.stores.disk.facts import is_object, modified_of
 from kist.stores.disk.failures import translated
-from kist.stores.disk.folders import FOLDER, NOT_THERE, open_bucket
+from kist.stores.disk.folders import FOLDER, NOT_THERE, open_bucket, open_root
 from kist.stores.disk.reader import READ, Reader
 from kist.stores.disk.temporary import NEW_FILE, Temporary, open_temporary, write_all
 
@@ -211,6 +211,7 @@ def _all_uploads(root: Path) -> Iterator[int]:
         with suppress(FileExistsError):
             os.mkdir(PARTS, 0o700, dir_fd=temporary)
             os.fsync(temporary)
+            _sync_root(root)  # the folder of temporary files may be as new
         here = os.open(PARTS, FOLDER, dir_fd=temporary)
     finally:
         os.close(temporary)
@@ -218,6 +219,14 @@ def _all_uploads(root: Path) -> Iterator[int]:
         yield here
     finally:
         os.close(here)
+
+
+def _sync_root(root: Path) -> None:
+    root_fd = open_root(root)
+    try:
+        os.fsync(root_fd)
+    finally:
+        os.close(root_fd)
 
 
 def _open_upload(root: Path, place: Place, parts_id: str) -> int:
