@@ -175,8 +175,11 @@ def test_numbers_that_no_part_has(doorway: Doorway, number: str) -> None:
 
 @pytest.mark.parametrize("parts_id", ["", "0" * 32, "../other"])
 def test_uploads_that_are_none(doorway: Doorway, parts_id: str) -> None:
-    signed = doorway.put(query=[("partNumber", "1"), ("uploadId", parts_id)])
+    query = [("partNumber", "1"), ("uploadId", parts_id)]
+    signed = doorway.put(query=query)
     assert refused(doorway.send(signed, b"hello"), 404, "NoSuchUpload")
+    for half in (query[:1], query[1:]):
+        assert doorway.send(doorway.put(query=half), b"hello").status in (403, 404), "a part or nothing"
     assert doorway.nothing()
 
 

@@ -59,7 +59,7 @@ async def put(call: Call, kist: Kist) -> Reply:
         return _refusal(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
     _check_headers(call, grant)
     md5 = _declared_md5(call)
-    if grant.asked("uploadId") is not None:
+    if grant.asked("uploadId") is not None or grant.asked("partNumber") is not None:
         etag = (await kist.door.put_part(grant, call.body, size=size, md5=md5)).etag
     else:
         etag = (await kist.door.put(grant, call.body, size=size, md5=md5)).etag
