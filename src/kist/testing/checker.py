@@ -302,8 +302,7 @@ def _mark(bucket: str, key: str) -> str:
 
 def _mark_in(key: str) -> str:
     """The mark in the name of a temporary file, or of the folder of parts that it lies in."""
-    first = key.partition("/")[0].removeprefix(".gone-")
-    return first.removeprefix("parts-").partition("-")[0]
+    return key.removeprefix("parts/").partition("/")[0].partition("-")[0]
 
 
 def read_log(path: Path) -> Iterator[Row]:
