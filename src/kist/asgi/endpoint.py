@@ -15,6 +15,7 @@ from kist.asgi.logs import AccessLine, write_access
 from kist.asgi.messages import Sending, read_call
 from kist.asgi.options import HostOptions
 from kist.errors import Broken, Busy, KistError, Unavailable
+from kist.ports.measures import CountsRequests
 from kist.system import SystemClock
 from kist.wire.call import Call
 from kist.wire.reply import Reply
@@ -38,9 +39,10 @@ class Ground:
 
 
 class Owner(NamedTuple):
-    """In whose words a request is answered, and which of its routes was asked for, if any."""
+    """In whose words a request is answered, where it is counted, and which route was asked for, if any."""
 
     dialect: Dialect
+    counts: CountsRequests
     route: Route | None = None
 
 
@@ -51,7 +53,7 @@ class Endpoint:
 
     def __init__(self, ground: Ground, dialect: Dialect, route: Route) -> None:
         self._ground = ground
-        self._owner = Owner(dialect, route)
+        self._owner = Owner(dialect, ground.kist.measures.at(dialect.name, route.name), route)
         self._route = route
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, params: dict[str, str]) -> None:
@@ -59,6 +61,8 @@ class Endpoint:
         started = ticks()
         call = read_call(scope, receive, params, self._ground.options.base_url)
         holds_slot = False
+        counts = self._owner.counts
+        counts.begin()
         try:
             try:
                 holds_slot = await self._let_in(call)
@@ -67,8 +71,10 @@ class Endpoint:
                 reply = show(error, call, self._owner.dialect)
             await send_reply(self._ground, scope, send, call, reply, started=started, owner=self._owner)
         finally:
+            counts.end()
             if holds_slot:
                 self._ground.slots.give(call.address)
+                self._ground.kist.measures.upload_ends()
             if call.body.held:
                 self._ground.room.give(call.actor.id, call.body.held)
 
@@ -84,6 +90,7 @@ class Endpoint:
         if ground.kist.draining:
             raise Busy("this server is stopping: send the file again", after=1)
         ground.slots.take(call.address)
+        ground.kist.measures.upload_begins()
         return True
 
 
@@ -105,7 +112,7 @@ def show(error: Exception, call: Call, dialect: Dialect) -> Reply:
 async def send_reply(
     ground: Ground, scope: Scope, send: Send, call: Call, reply: Reply, *, started: float, owner: Owner
 ) -> None:
-    """Send ``reply`` and log the request. A body that breaks in the middle cuts the connection, so that it shows."""
+    """Send ``reply``; count and log the request. A body that breaks in the middle cuts the connection, so it shows."""
     sending = Sending(send)
     head, added = call.method == "HEAD", ground.cors.headers(scope)
     try:
@@ -116,11 +123,12 @@ async def send_reply(
         else:
             await sending.send(show(error, call, owner.dialect), head=head, added=added)
     finally:
-        _log(scope, call, sending, started, owner)
+        _log(scope, call, sending, ticks() - started, owner)
 
 
-def _log(scope: Scope, call: Call, sending: Sending, started: float, owner: Owner) -> None:
-    route = owner.route
+def _log(scope: Scope, call: Call, sending: Sending, seconds: float, owner: Owner) -> None:
+    route, received = owner.route, call.body.received
+    owner.counts.answered(call.method, sending.status, seconds=seconds, received=received, sent=sending.sent)
     # A token in a path is a credential: the template stands for it.
     path = route.path if route is not None and "token" in call.params else raw_path(scope)
     write_access(
@@ -129,9 +137,9 @@ def _log(scope: Scope, call: Call, sending: Sending, started: float, owner: Owne
             method=call.method,
             path=path[:2048],
             status=sending.status,
-            received=call.body.received,
+            received=received,
             sent=sending.sent,
-            ms=round((ticks() - started) * 1000, 2),
+            ms=round(seconds * 1000, 2),
             dialect=owner.dialect.name,
             route=route.name if route is not None else "",
             actor=call.actor.id,
