@@ -1,4 +1,4 @@
-"""Writes ``docs/reference/`` from the code: settings, errors, routes, commands, chores.
+"""Writes ``docs/reference/`` from the code: settings, errors, routes, commands, chores, metrics.
 
 ``python -m scripts.reference`` replaces what stands between the marks ``<!-- generated: name -->`` and
 ``<!-- end -->``; the prose around them is written by hand. ``--check`` only says which pages are out of date.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scripts.reference_api import filedrop_routes, native_routes, native_shapes
 from scripts.reference_cli import commands, exit_codes
-from scripts.reference_tables import chores, client_settings, error_table, error_tree, settings
+from scripts.reference_tables import chores, client_settings, error_table, error_tree, metrics, settings
 
 PAGES = Path(__file__).parents[1] / "docs" / "reference"
 PARTS: dict[str, Callable[[], str]] = {
@@ -27,6 +27,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "exit codes": exit_codes,
     "chores": chores,
+    "metrics": metrics,
 }
 _MARKED = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
