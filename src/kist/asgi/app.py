@@ -55,13 +55,14 @@ class DialectRoutes(BaseRoute):
 
     def __init__(self, ground: Ground, dialects: Sequence[Dialect]) -> None:
         self._ground = ground
-        self._dialects = tuple(dialects)
         self._paths: Paths[Endpoint] = Paths()
-        self._by_first_segment: dict[str, Dialect] = {}
-        for dialect in dialects:
+        self._by_first_segment: dict[str, Owner] = {}
+        owners = [Owner(dialect, ground.kist.measures.at(dialect.name, "")) for dialect in dialects]
+        self._first = owners[0]
+        for dialect, owner in zip(dialects, owners, strict=True):
             for route in dialect.routes:
                 self._paths.add(route.method, route.path, Endpoint(ground, dialect, route))
-                self._by_first_segment.setdefault(route.path.split("/")[1], dialect)
+                self._by_first_segment.setdefault(route.path.split("/")[1], owner)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Every HTTP request: what is at no path of ours is answered in the words of a dialect as well."""
@@ -103,6 +104,6 @@ class DialectRoutes(BaseRoute):
         """Answer without a route, in the words of the dialect whose paths begin alike, else of the first."""
         call = read_call(scope, receive, {}, self._ground.options.base_url)
         first = raw_path(scope).split("/")[1]
-        owner = Owner(self._by_first_segment.get(first, self._dialects[0]), template=template)
+        owner = self._by_first_segment.get(first, self._first)._replace(template=template)
         reply = answer if isinstance(answer, Reply) else show(answer, call, owner)
         await send_reply(self._ground, scope, send, call, reply, started=ticks(), owner=owner)

@@ -15,6 +15,7 @@ from kist.asgi.logs import AccessLine, write_access
 from kist.asgi.messages import Sending, read_call
 from kist.asgi.options import HostOptions
 from kist.errors import Broken, Busy, KistError, Unavailable
+from kist.ports.measures import CountsRequests
 from kist.system import SystemClock
 from kist.wire.call import Call
 from kist.wire.reply import Reply
@@ -38,12 +39,13 @@ class Ground:
 
 
 class Owner(NamedTuple):
-    """In whose words a request is answered, and which of its routes was asked for, if any.
+    """In whose words a request is answered, where it is counted, and which route was asked for, if any.
 
     ``template`` stands in the logs for a path that holds a token: that is a credential.
     """
 
     dialect: Dialect
+    counts: CountsRequests
     route: Route | None = None
     template: str | None = None
 
@@ -56,7 +58,8 @@ class Endpoint:
     def __init__(self, ground: Ground, dialect: Dialect, route: Route) -> None:
         self.template = route.path if "{token}" in route.path else None
         self._ground = ground
-        self._owner = Owner(dialect, route, self.template)
+        counts = ground.kist.measures.at(dialect.name, route.name)
+        self._owner = Owner(dialect, counts, route, self.template)
         self._route = route
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, params: dict[str, str]) -> None:
@@ -64,6 +67,8 @@ class Endpoint:
         started = ticks()
         call = read_call(scope, receive, params, self._ground.options.base_url)
         holds_slot = False
+        counts = self._owner.counts
+        counts.begin()
         try:
             try:
                 holds_slot = await self._let_in(call)
@@ -72,8 +77,10 @@ class Endpoint:
                 reply = show(error, call, self._owner)
             await send_reply(self._ground, scope, send, call, reply, started=started, owner=self._owner)
         finally:
+            counts.end()
             if holds_slot:
                 self._ground.slots.give(call.address)
+                self._ground.kist.measures.upload_ends()
             if call.body.held:
                 self._ground.room.give(call.actor.id, call.body.held)
 
@@ -89,6 +96,7 @@ class Endpoint:
         if ground.kist.draining:
             raise Busy("this server is stopping: send the file again", after=1)
         ground.slots.take(call.address)
+        ground.kist.measures.upload_begins()
         return True
 
 
@@ -111,7 +119,7 @@ def show(error: Exception, call: Call, owner: Owner) -> Reply:
 async def send_reply(
     ground: Ground, scope: Scope, send: Send, call: Call, reply: Reply, *, started: float, owner: Owner
 ) -> None:
-    """Send ``reply`` and log the request. A body that breaks in the middle cuts the connection, so that it shows."""
+    """Send ``reply``; count and log the request. A body that breaks in the middle cuts the connection, so it shows."""
     sending = Sending(send)
     head, added = call.method == "HEAD", ground.cors.headers(scope)
     try:
@@ -124,11 +132,12 @@ async def send_reply(
         else:
             await sending.send(show(error, call, owner), head=head, added=added)
     finally:
-        _log(scope, call, sending, started, owner)
+        _log(scope, call, sending, ticks() - started, owner)
 
 
-def _log(scope: Scope, call: Call, sending: Sending, started: float, owner: Owner) -> None:
-    route = owner.route
+def _log(scope: Scope, call: Call, sending: Sending, seconds: float, owner: Owner) -> None:
+    route, received = owner.route, call.body.received
+    owner.counts.answered(call.method, sending.status, seconds=seconds, received=received, sent=sending.sent)
     path = owner.template or raw_path(scope)
     write_access(
         AccessLine(
@@ -136,9 +145,9 @@ def _log(scope: Scope, call: Call, sending: Sending, started: float, owner: Owne
             method=call.method,
             path=path[:2048],
             status=sending.status,
-            received=call.body.received,
+            received=received,
             sent=sending.sent,
-            ms=round((ticks() - started) * 1000, 2),
+            ms=round(seconds * 1000, 2),
             dialect=owner.dialect.name,
             route=route.name if route is not None else "",
             actor=call.actor.id,

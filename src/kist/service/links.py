@@ -124,6 +124,11 @@ class Links:
             self._used[link.id] = (times + 1, file)
         return link, file
 
+    @property
+    def waiting(self) -> int:
+        """How many uses are counted in memory alone so far."""
+        return sum(times for times, _ in self._used.values())
+
     async def write_down(self) -> int:
         """Commit the uses that were not committed with the read. Returns how many."""
         used, self._used = self._used, {}
