@@ -154,8 +154,7 @@ def signing_secret(settings: Settings, ids: Ids) -> bytes:
 def open_store(settings: Settings, clock: Clock, ids: Ids, aside: Aside, secret: bytes) -> ObjectStore:
     """The store whose module is named by the scheme of the store's URL."""
     secrets = {name: secret.reveal() for name, secret in settings.s3_secrets.items()}
-    url = settings.public_url or f"http://127.0.0.1:{settings.port}"
-    wiring = Wiring(settings.store, clock, ids, aside, secrets, token_secret=secret, public_url=url)
+    wiring = Wiring(settings.store, clock, ids, aside, secrets, token_secret=secret, public_url=settings.address)
     store: ObjectStore = adapter("stores", settings.store).connect(wiring)
     return store
 
