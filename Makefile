@@ -12,6 +12,7 @@ DJANGO := .servers/bench/installed
 CEPH := radosgw ceph-mon ceph-osd
 MEMCACHED := memcached
 TOOLS := curl strace
+BROWSER := chromium
 
 .DELETE_ON_ERROR:
 .PHONY: help run install dist dev servers test lint bench lock clean
@@ -32,7 +33,7 @@ dist: $(RUN) ## build the wheel and the source archive into dist/
 dev: $(DEV) ## make .venv with everything for working on Kist
 
 test: $(DEV) $(MINISTACK) $(SWIFT) ## run all tests, with real S3 servers on loopback (ARGS='--long' adds the long loops)
-	@scripts/debian-packages.sh $(CEPH) $(MEMCACHED) $(TOOLS)
+	@scripts/debian-packages.sh $(CEPH) $(MEMCACHED) $(TOOLS) $(BROWSER)
 	.venv/bin/python -m coverage run -m pytest $(ARGS)
 	$(if $(filter-out --long,$(ARGS)),,.venv/bin/python -m coverage report)
 

@@ -37,10 +37,12 @@ def native_shapes() -> str:
             for kind in (route.accepts, *_structs(route.answers)):
                 if kind is not None:
                     shapes.setdefault(kind.__name__, kind)
-    for kind in list(shapes.values()):
-        for field in _struct_info(kind).fields:
-            for inner in _inner(field.type):
-                shapes.setdefault(inner.__name__, inner)
+    found = list(shapes.values())
+    while found:
+        for field in _struct_info(found.pop()).fields:
+            new = [inner for inner in _inner(field.type) if inner.__name__ not in shapes]
+            shapes |= {inner.__name__: inner for inner in new}
+            found += new
     return "\n\n".join(f"### {name}\n\n{first_words(kind)}\n\n{_fields(kind)}" for name, kind in sorted(shapes.items()))
 
 
@@ -88,6 +90,13 @@ def _inner(kind: msgspec.inspect.Type) -> Iterator[type[msgspec.Struct]]:
         yield kind.cls
     if isinstance(kind, msgspec.inspect.VarTupleType):
         yield from _inner(kind.item_type)
+    if isinstance(kind, msgspec.inspect.DictType):
+        yield from _inner(kind.value_type)
+    if isinstance(kind, msgspec.inspect.Metadata):
+        yield from _inner(kind.type)
+    if isinstance(kind, msgspec.inspect.UnionType):
+        for one in kind.types:
+            yield from _inner(one)
 
 
 def _fields(kind: type[msgspec.Struct], word: str = "field") -> str:
@@ -131,9 +140,15 @@ def _type(kind: msgspec.inspect.Type) -> str:
             return f"[{cls.__name__}](#{cls.__name__.lower()})"
         case msgspec.inspect.VarTupleType(item_type=item):
             return f"list of {_type(item)}"
-        case msgspec.inspect.DictType():
-            return "object of texts"
+        case msgspec.inspect.DictType(value_type=value):
+            return f"object of {_values(value)}"
     return _PLAIN[type(kind)]
+
+
+def _values(kind: msgspec.inspect.Type) -> str:
+    if isinstance(kind, msgspec.inspect.StructType):
+        return _type(kind)
+    return "objects" if isinstance(kind, msgspec.inspect.DictType) else "texts"
 
 
 _PLAIN: dict[type, str] = {

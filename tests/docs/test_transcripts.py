@@ -8,17 +8,19 @@ from pathlib import Path
 
 import pytest
 from tests.docs.pages import DOCS, ROOT
-from tests.docs.transcripts import Reader, Step, blocks, differs, masked, run_recipe, walk, written_anew
+from tests.docs.transcripts import Reader, Step, blocks, differs, masked, prepare, run_recipe, walk, written_anew
 from tests.servers.server import S3Server
 
 README = (ROOT / "README.md").read_text()
 TUTORIAL = (DOCS / "tutorial.md").read_text()
 ON_S3 = "## Keep the bytes in S3"
 HERE, THERE = TUTORIAL.split(ON_S3)
+GUIDES = ("direct-uploads.md", "links-and-shares.md")
 
 
 def follow(text: str, folder: Path, **variables: str) -> None:
     with closing(Reader(folder / "kist", **variables)) as reader:
+        prepare(text, reader)
         wrong = [problem for step, came in walk(text, reader) if (problem := differs(step, came)) is not None]
     assert not wrong, "\n\n".join(wrong)
 
@@ -39,8 +41,15 @@ def test_the_tutorial_works_on_a_real_s3_server(tmp_path: Path, rgw: S3Server) -
     follow(THERE, tmp_path, ENDPOINT=rgw.endpoint, BUCKET=bucket, S3_KEY=rgw.key, S3_SECRET=rgw.secret)
 
 
+@pytest.mark.usefixtures("tools")
+@pytest.mark.parametrize("name", GUIDES)
+def test_the_guide_works_as_it_stands(name: str, tmp_path: Path) -> None:
+    follow((DOCS / "how-to" / name).read_text(), tmp_path)
+
+
 def test_nearly_everything_that_is_shown_is_run() -> None:
-    for text, least in ((README, 8), (HERE, 35), (THERE, 8)):
+    guides = [((DOCS / "how-to" / name).read_text(), 12) for name in GUIDES]
+    for text, least in ((README, 8), (HERE, 35), (THERE, 8), *guides):
         assert sum(len(block.steps) for block in blocks(text)) >= least
 
 

@@ -5,6 +5,9 @@ command, ``> `` goes on with it, what follows is what it prints; a line ``…`` 
 ``kist serve`` start a server that goes on beside the later commands until a line ``^C``. Commands run in one folder,
 and exported variables last. The server's port, the folder, ids, keys and times differ each time and are not compared.
 
+A page that does not start a server is followed beside one, with its admin's key as ``KEY``; a block of ``bash`` whose
+second line is ``# name.sh …`` lies there as that file.
+
 ``python -m tests.docs.transcripts docs/tutorial.md BUCKET=name …`` writes what really comes into the pages. What a
 page leaves to its reader to export is given behind them.
 """
@@ -33,6 +36,7 @@ ANYTHING = "…"
 PATIENCE = 20.0
 
 _BLOCK = re.compile(r"(?P<before>[^\n]*\n)?^```console\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
+_SCRIPT = re.compile(r"^```bash\n(?P<body>#!.*\n# (?P<name>[\w-]+\.sh) .*?)^```$", re.DOTALL | re.MULTILINE)
 _TERMINAL = {"NO_COLOR": "1", "COLUMNS": "500", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 _SETTINGS = re.compile(r"(KIST|AWS|MINIO)_|S3_BUCKET|MAX_FILE|PATH_TO|(API_PORT|REGION|EXPIRE)$")
 _SERVES = re.compile(r"make run|(\.venv/bin/)?kist serve\b.*")
@@ -41,6 +45,8 @@ _LOGGED = '{"time":'
 _WRAPPED = re.compile(r"\n {16}(?=\S)")
 _MASKS = (
     (re.compile(r"kist_[0-9a-f]{16}_(…|[\w-]{43})"), "<key>"),
+    (re.compile(r"[\w-]{80,}\.[\w-]{43}|[\w-]{12}…"), "<token>"),
+    (re.compile(r"/l/[\w-]{43}"), "/l/<token>"),
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "<id>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?Z)?"), "<time>"),
     (re.compile(r"\b[0-9a-f]{16}\b"), "<key id>"),
@@ -204,6 +210,15 @@ def walk(text: str, reader: Reader) -> Iterator[tuple[Step, list[str]]]:
             yield step, reader.follow(step)
 
 
+def prepare(text: str, reader: Reader) -> None:
+    """Give the reader what a guide takes for granted: its scripts, and unless it starts one, a server and its key."""
+    for match in _SCRIPT.finditer(text):
+        (reader.folder / match["name"]).write_text(match["body"])
+    if "$ make run" not in text:
+        reader.follow(Step("make run"))
+        reader.follow(Step("export KEY=$(cat kist-data/admin-key)"))
+
+
 def written_anew(text: str, reader: Reader) -> str:
     """The page with what really comes in place of what it shows."""
     for block in reversed(_followed(text, reader)):
@@ -233,6 +248,7 @@ def _followed(text: str, reader: Reader) -> list[_Followed]:
 
 
 def _shortened(line: str) -> str:
+    line = re.sub(r"([\w-]{12})[\w-]{68,}\.[\w-]{43}", r"\1…", line)
     return re.sub(r"(kist_[0-9a-f]{16}_)[\w-]{43}", r"\1…", line)
 
 
@@ -250,6 +266,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             reader = Reader(Path(folder).resolve() / "kist", **variables)
             with closing(reader):
+                prepare(path.read_text(), reader)
                 path.write_text(written_anew(path.read_text(), reader))
 
 
