@@ -81,5 +81,15 @@ def test_the_page_that_is_shown_uploads_to_a_real_s3_server(server: PageServer, 
         assert site.ann.content(str(file["id"])) == LARGE
 
 
+@pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
+def test_where_there_is_no_browser_only_ci_fails(
+    ci: str, outcome: type[BaseException], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="no chromium"):
+        browser()
+
+
 def test_the_page_that_is_shown_is_short() -> None:
     assert len(SHOWN.splitlines()) < 40
