@@ -15,6 +15,9 @@ from kist.service.access import may
 from kist.service.audits import audited
 from kist.service.ports import Ports
 
+MOST_ADDRESSES = 4096
+"""Signed addresses that are remembered: within a window the same question has the same answer."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -23,6 +26,8 @@ class Downloads:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
+        self._signs = ports.store if isinstance(ports.store, Signs) else None
+        self._addresses: dict[object, str] = {}
 
     async def open(self, actor: Actor, file: File, span: Span | None = None) -> Opened:
         """Open the content of ``file``, or the ``span`` of it. Whoever asked closes what is returned.
@@ -46,13 +51,19 @@ class Downloads:
         ``shown_as``: the Content-Type and the Content-Disposition that it is to answer with. ``window``: for that
         long the address stays the same. The caller has let the reader in.
         """
-        store = self._ports.store
-        if not isinstance(store, Signs) or self._ports.stream_links:
+        if self._signs is None or self._ports.stream_links:
             return None
         now = self._ports.clock.now()
         since = now if window is None else now - (now - _EPOCH) % window
-        query = (("response-content-disposition", shown_as[1]), ("response-content-type", shown_as[0]))
-        return store.sign("GET", file.place, life, query=query, since=since).url
+        asked = (file.bucket, file.key, life, shown_as, since)
+        known = self._addresses.get(asked)
+        if known is None:
+            query = (("response-content-disposition", shown_as[1]), ("response-content-type", shown_as[0]))
+            known = self._signs.sign("GET", file.place, life, query=query, since=since).url
+            if len(self._addresses) >= MOST_ADDRESSES:
+                self._addresses.clear()
+            self._addresses[asked] = known
+        return known
 
     async def give(self, file: File, span: Span | None = None) -> Opened:
         """``open`` for somebody who was let in already, by a link."""
