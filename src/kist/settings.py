@@ -281,7 +281,7 @@ def _value(setting: Setting, found: Mapping[str, str]) -> Any:
 
 
 def _shown(setting: Setting, text: str) -> str:
-    return "…" if setting.parse is Secret or "@" in text else text
+    return "…" if setting.parse in (Secret, parse_secret) or "@" in text else text
 
 
 def _refuse_unknown(found: Mapping[str, str]) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from kist import app
+from kist.app import SECRET_FILE, signing_secret
 from kist.errors import Misconfigured, StoreRefused
 from kist.ports.wiring import Wiring
 from kist.settings import Settings, read_settings
 from kist.stores.memory import MemoryStore
+from kist.system import SystemIds
 
 
 class ClosingStore(MemoryStore):
@@ -100,3 +102,20 @@ def test_a_fault_inside_a_dialect_is_not_taken_for_its_absence(
 async def test_a_scheme_that_nothing_serves(settings: Settings, field: str, url: str, setting: str) -> None:
     with pytest.raises(Misconfigured, match=f"{setting}: there is no"):
         await app.build(replace(settings, **{field: url}))  # type: ignore[arg-type]
+
+
+def test_the_secret_is_made_once_and_kept_for_its_owner_alone(tmp_path: Path) -> None:
+    settings = read_settings({"KIST_HOME": str(tmp_path)}, tmp_path)
+    secret = signing_secret(settings, SystemIds())
+    assert len(secret) >= 32
+    assert signing_secret(settings, SystemIds()) == secret
+    assert (tmp_path / SECRET_FILE).stat().st_mode & 0o777 == 0o600
+    given = read_settings({"KIST_HOME": str(tmp_path), "KIST_SECRET": "0123456789abcdef" * 4}, tmp_path)
+    assert signing_secret(given, SystemIds()) == b"0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize("text", ["", "short", "é" * 40])
+def test_a_secret_that_is_none_starts_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / SECRET_FILE).write_text(text)
+    with pytest.raises(Misconfigured, match="KIST_SECRET"):
+        signing_secret(read_settings({"KIST_HOME": str(tmp_path)}, tmp_path), SystemIds())
