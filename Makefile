@@ -8,6 +8,7 @@ RUN := .venv/installed-run
 DEV := .venv/installed-dev
 MINISTACK := .servers/ministack/installed
 SWIFT := .servers/swift/installed
+DJANGO := .servers/bench/installed
 CEPH := radosgw ceph-mon ceph-osd
 MEMCACHED := memcached
 TOOLS := curl strace
@@ -46,7 +47,7 @@ lint: $(DEV) ## check style, types and import layers
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-bench: $(DEV) ## measure against peers (installs nginx, wrk and Ceph where it may)
+bench: $(DEV) $(DJANGO) ## measure against peers (installs nginx, wrk and Ceph where it may)
 	@scripts/debian-packages.sh nginx-light wrk $(CEPH)
 	.venv/bin/python -m bench $(ARGS)
 
@@ -70,4 +71,8 @@ $(MINISTACK): requirements/ministack.txt
 
 $(SWIFT): requirements/swift.txt
 	@scripts/environment.sh .servers/swift requirements/swift.txt
+	@touch $@
+
+$(DJANGO): requirements/bench.txt
+	@scripts/environment.sh .servers/bench requirements/bench.txt
 	@touch $@

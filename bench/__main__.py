@@ -14,7 +14,21 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import creating, downloading, memory, objects, pages, presigning, reading, uploading
+from bench import (
+    auditing,
+    creating,
+    downloading,
+    following,
+    linking,
+    memory,
+    objects,
+    pages,
+    presigning,
+    reading,
+    sealing,
+    ticketing,
+    uploading,
+)
 from bench.figures import Finding, Plan
 from bench.machine import CLIENT_CORE, Absent, description, on_core
 from bench.table import table
@@ -29,6 +43,12 @@ ROWS: dict[str, Callable[[Plan], Iterator[Finding]]] = {
     "objects": objects.measure,
     "memory": memory.measure,
     "pages": pages.measure,
+    "ticketing": ticketing.measure,
+    "ticketing-django": ticketing.measure_django,
+    "following": following.measure,
+    "linking": linking.measure,
+    "sealing": sealing.measure,
+    "auditing": auditing.measure,
 }
 
 

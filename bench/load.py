@@ -40,8 +40,15 @@ class Load:
     """Calls a server in turn for each of ``targets``, from ``connections`` at once."""
 
     def __init__(
-        self, server: Program, targets: Sequence[str], *, connections: int, seconds: float, body: int | None = None
+        self,
+        server: Program,
+        targets: Sequence[str],
+        *,
+        connections: int,
+        seconds: float,
+        body: int | str | None = None,
     ) -> None:
+        """``body``: what is posted, JSON or that many bytes; None for GET."""
         needed("wrk")
         self._server = server
         self._targets = targets
@@ -62,10 +69,11 @@ class Load:
         with tempfile.TemporaryDirectory(prefix="kist-wrk-") as name, on_core(CLIENT_CORE):
             targets, script = Path(name) / "targets", Path(name) / "load.lua"
             targets.write_text("".join(f"{target}\n" for target in self._targets))
-            body = "nil" if self._body is None else f'string.rep("k", {self._body})'
+            body = {int: f'string.rep("k", {self._body})', str: f"[==[{self._body}]==]"}.get(type(self._body), "nil")
             method = "GET" if self._body is None else "POST"
             script.write_text(_SCRIPT % {"targets": targets, "method": method, "body": body})
-            headers = {"Content-Type": "application/octet-stream", **self._server.headers}
+            kind = "application/json" if isinstance(self._body, str) else "application/octet-stream"
+            headers = {"Content-Type": kind, **self._server.headers}
             given = [word for header in headers.items() for word in ("-H", ": ".join(header))]
             options = ("-t1", f"-c{self._connections}", f"-d{self._seconds:g}s", "--timeout", "30s")
             done = subprocess.run(
@@ -105,6 +113,12 @@ class Line:
             self._socket.sendall(block[: min(MIB, size - start)])
         self._answer()
         return size
+
+    def post(self, target: str, text: bytes) -> int:
+        """Send JSON, take the answer and throw it away; how many bytes it had."""
+        self._ask("POST", target, {"Content-Length": str(len(text)), "Content-Type": "application/json"})
+        self._socket.sendall(text)
+        return self._answer()
 
     def download(self, target: str) -> int:
         """Take the answer and throw it away."""

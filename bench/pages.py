@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.figures import Finding, Goal, Plan, Spread
-from bench.listing import BUSY_OWNER, cursors, fill, timed
+from bench.listing import BUSY_OWNER, cursors, fill, made_up_files, timed
 
 from kist.catalogues.sql.catalogue import SqlCatalogue
 from kist.catalogues.sqlite import open_catalogue
@@ -22,7 +22,7 @@ SCOPES = (None, BUSY_OWNER)
 def measure(plan: Plan) -> Iterator[Finding]:
     count = 100_000 if plan.short else 1_000_000
     path = plan.folder / "pages.sqlite"
-    fill(path, count)
+    fill(path, made_up_files(count))
     yield from asyncio.run(_measure(path, count, plan))
 
 

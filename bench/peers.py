@@ -7,6 +7,8 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,11 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
+
+from kist.stores.s3.address import Addresses
+from kist.stores.s3.signer import Credential, Signer
 
 _encode = msgspec.json.Encoder().encode
 
@@ -112,7 +117,81 @@ def send(folder: Path) -> Starlette:
     return Starlette(routes=[Route("/content.bin", content)])
 
 
-PEERS: dict[str, Callable[[Path], Starlette]] = {"read": read, "create": create, "receive": receive, "send": send}
+class Wanted(msgspec.Struct):
+    """An upload that somebody wants to make."""
+
+    name: str
+    size: int
+    type: str
+
+
+def ticket(folder: Path) -> Starlette:
+    """Write down that an upload is to come, and sign one PUT for it: one row, durable before it is answered.
+
+    Blocking work is done in Starlette's threads, commits in turn on one connection. The signer is Kist's own.
+    """
+    connection = _connect(folder / "peer.db")
+    connection.execute(
+        "CREATE TABLE uploads (id TEXT PRIMARY KEY, key TEXT, name TEXT, size INTEGER, type TEXT, state TEXT)"
+    )
+    turn = threading.Lock()
+    signer, addresses = _signer()
+    decode = msgspec.json.Decoder(Wanted).decode
+
+    def keep(id: str, key: str, wanted: Wanted) -> None:
+        with turn:
+            row = (id, key, wanted.name, wanted.size, wanted.type)
+            connection.execute("INSERT INTO uploads VALUES (?, ?, ?, ?, ?, 'open')", row)
+
+    async def begin(request: Request) -> Response:
+        wanted, id, key = decode(await request.body()), str(uuid.uuid4()), uuid.uuid4().hex
+        await run_in_threadpool(keep, id, key, wanted)
+        headers = (("Content-Type", wanted.type), ("Content-Length", str(wanted.size)), ("x-amz-acl", "private"))
+        now = datetime.now(UTC)
+        url = signer.url("PUT", addresses.of("bench", key), (), headers, 3600, now)
+        ends = now + timedelta(hours=1)
+        return _json({"id": id, "method": "PUT", "url": url, "headers": dict(headers), "expires_at": ends}, 201)
+
+    return Starlette(routes=[Route("/v1/uploads", begin, methods=["POST"])])
+
+
+def follow(database: Path, *, signing: bool = False) -> Starlette:
+    """Send on to an address that is made from one SELECT on Kist's own database, by the id of a link.
+
+    ``signing``: for a minute, as S3 wants it and with the name to save under. The signer is Kist's own.
+    """
+    connection = _connect(database)
+    signer, addresses = _signer()
+    shown = (
+        ("response-content-disposition", 'attachment; filename="file.bin"'),
+        ("response-content-type", "application/octet-stream"),
+    )
+
+    async def lead(request: Request) -> Response:
+        row = connection.execute("SELECT file_id FROM links WHERE id = ?", (request.path_params["id"],)).fetchone()
+        if row is None:
+            return Response(status_code=404)
+        place = addresses.of("bench", row[0])
+        url = signer.url("GET", place, shown, (), 60, datetime.now(UTC)) if signing else place.url()
+        return RedirectResponse(url, 302)
+
+    return Starlette(routes=[Route("/l/{id}", lead)])
+
+
+PEERS: dict[str, Callable[[Path], Starlette]] = {
+    "read": read,
+    "create": create,
+    "receive": receive,
+    "send": send,
+    "ticket": ticket,
+    "follow": follow,
+    "follow-signing": partial(follow, signing=True),
+}
+
+
+def _signer() -> tuple[Signer, Addresses]:
+    """What signs, and for where. Nobody ever goes there."""
+    return Signer(Credential("key", "secret"), "us-east-1"), Addresses("http://127.0.0.1:9000", "us-east-1")
 
 
 def _json(value: object, status: int = 200) -> Response:

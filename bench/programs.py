@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.machine import CLIENT_CORE, SERVER_CORE, cpu_seconds, on_core
+from bench.machine import CLIENT_CORE, SERVER_CORE, Absent, cpu_seconds, on_core
 
 _GRACE = 40.0
+_ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ class Program:
 
 
 @contextmanager
-def kist(home: Path, settings: Mapping[str, str] | None = None) -> Iterator[Program]:
+def kist(home: Path, settings: Mapping[str, str] | None = None, *, core: int = SERVER_CORE) -> Iterator[Program]:
     """Kist on ``home``, with SQLite and the disk store unless ``settings`` say otherwise."""
-    with _module("bench.kist_server", {"KIST_HOME": str(home), **(settings or {})}) as program:
+    with _module("bench.kist_server", {"KIST_HOME": str(home), **(settings or {})}, core=core) as program:
         yield program
 
 
@@ -51,6 +52,16 @@ def peer(name: str, folder: Path) -> Iterator[Program]:
 
 
 @contextmanager
+def django_peer(folder: Path) -> Iterator[Program]:
+    """The usual application of ``bench.django_peer``, in the environment that has its libraries. ``Absent``."""
+    python = _ROOT / ".servers/bench/bin/python"
+    if not python.exists():
+        raise Absent("the environment with Django is not there; `make bench` makes it")
+    with _module("bench.django_peer", {}, str(folder), python=str(python)) as program:
+        yield program
+
+
+@contextmanager
 def s3_stub() -> Iterator[Program]:
     """A server that takes objects as S3 does and forgets their bytes, on the client's core."""
     with _module("bench.s3_stub", {}, core=CLIENT_CORE) as program:
@@ -58,13 +69,15 @@ def s3_stub() -> Iterator[Program]:
 
 
 @contextmanager
-def _module(module: str, settings: Mapping[str, str], *args: str, core: int = SERVER_CORE) -> Iterator[Program]:
+def _module(
+    module: str, settings: Mapping[str, str], *args: str, core: int = SERVER_CORE, python: str = sys.executable
+) -> Iterator[Program]:
     """Run a module that prints its URL and key as JSON once it takes connections."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("KIST_", "AWS_"))}
     with on_core(core):
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *args],
-            cwd=Path(__file__).parents[1],
+            [python, "-m", module, *args],
+            cwd=_ROOT,
             env={**kept, **settings},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

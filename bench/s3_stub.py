@@ -1,6 +1,6 @@
 """An S3 server that hashes what it is sent and forgets it: nothing else in the process could be the bottleneck.
 
-It answers PUT and HEAD of objects and buckets, and multipart uploads. It checks no signatures.
+It answers PUT and HEAD of objects and buckets, and multipart uploads; it lists nothing. It checks no signatures.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import uvloop
 from kist.asgi.serving import address_of, bind
 
 _MODIFIED = "Thu, 01 Jan 2026 00:00:00 GMT"
+_LISTS = ("ListBucketResult", "ListMultipartUploadsResult")
 _XML = '<?xml version="1.0" encoding="UTF-8"?>'
 
 
@@ -33,6 +34,8 @@ class Objects:
     def answer(self, method: str, path: str, query: Mapping[str, str], size: int, digest: str) -> Answer:
         """Carry out one request whose body had ``size`` bytes with the MD5 ``digest``."""
         parts_id = query.get("uploadId")
+        if method == "GET":
+            return Answer(200, {}, f"{_XML}<{_LISTS['uploads' in query]}/>")
         if method == "POST" and "uploads" in query:
             return self._start()
         if method == "POST" and parts_id is not None:

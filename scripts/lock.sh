@@ -22,3 +22,4 @@ compile aws.txt pyproject.toml --extra aws --constraint requirements/run.txt
 compile dev.txt pyproject.toml --group dev --extra aws --constraint requirements/aws.txt --constraint requirements/run.txt
 compile ministack.txt --group ministack
 compile swift.txt --group swift
+compile bench.txt --group bench --constraint requirements/dev.txt

@@ -1,4 +1,4 @@
-"""Writes ``docs/reference/`` from the code: settings, errors, routes, commands, chores, checks.
+"""Writes ``docs/reference/`` from the code: settings, errors, routes, commands, chores, checks, metrics.
 
 ``python -m scripts.reference`` replaces what stands between the marks ``<!-- generated: name -->`` and
 ``<!-- end -->``; the prose around them is written by hand. ``--check`` only says which pages are out of date.
@@ -14,7 +14,7 @@ from pathlib import Path
 from scripts.reference_api import filedrop_routes, native_routes, native_shapes
 from scripts.reference_cli import commands, exit_codes
 from scripts.reference_probe import bucket_policy, checks, cors, signing_policy
-from scripts.reference_tables import chores, client_settings, error_table, error_tree, settings
+from scripts.reference_tables import chores, client_settings, error_table, error_tree, metrics, settings
 
 PAGES = Path(__file__).parents[1] / "docs" / "reference"
 PARTS: dict[str, Callable[[], str]] = {
@@ -32,6 +32,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "signing policy": signing_policy,
     "bucket policy": bucket_policy,
     "cors rule": cors,
+    "metrics": metrics,
 }
 _MARKED = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from kist import errors
 from kist.chores.schedule import CHORES
 from kist.dialects import filedrop, native
 from kist.errors import KistError
+from kist.metrics import LEVELS, Prometheus
 from kist.settings import SETTINGS
+from kist.system import SystemClock
 from kist.wire.call import Call
 from kist.wire.routes import Dialect
 
@@ -138,6 +141,13 @@ def chores() -> str:
     """Every chore."""
     rows = ((f"`{each.name}`", f"{each.every.total_seconds():.0f} s", _duty(each.run)) for each in CHORES)
     return table(("chore", "every", "what it does"), rows)
+
+
+def metrics() -> str:
+    """Every metric, as ``/metrics`` itself describes it."""
+    shown = Prometheus(SystemClock()).shown(dict.fromkeys(LEVELS, 0.0)).body.decode()
+    described = re.findall(r"^# HELP (\w+) (.+)\n# TYPE \w+ (\w+)$", shown, re.MULTILINE)
+    return table(("metric", "type", "what it is"), [(f"`{name}`", kind, meaning) for name, meaning, kind in described])
 
 
 def _duty(run: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from functools import partial
@@ -21,6 +21,7 @@ from kist.identity import TokenReader
 from kist.model.actor import Actor, Role
 from kist.ports.catalogue import Catalogue
 from kist.ports.gate import Recognises
+from kist.ports.measures import Measures
 from kist.ports.store import HoldsBuckets, ObjectStore
 from kist.ports.system import Clock, Ids
 from kist.ports.wiring import Aside, Wiring
@@ -31,6 +32,7 @@ from kist.service.kist import Kist
 from kist.service.ports import Ports
 from kist.service.rates import Rates
 from kist.service.tokens import SHORTEST_SECRET
+from kist.service.uncounted import Uncounted
 from kist.settings import Settings
 from kist.system import SystemClock, SystemIds
 from kist.wire.routes import Dialect
@@ -54,7 +56,13 @@ async def build(settings: Settings, *, clock: Clock | None = None, ids: Ids | No
     recognise_token = token_reader(settings)
     ports = await open_ports(settings, clock or SystemClock(), ids or SystemIds())
     rates = Rates(ports.clock, per_actor=settings.rate_key, per_address=settings.rate_address)
-    return join(ports, recognise_token=recognise_token, anonymous=settings.anonymous, rates=rates)
+    return join(
+        ports,
+        recognise_token=recognise_token,
+        anonymous=settings.anonymous,
+        rates=rates,
+        measures=partial(prometheus, ports.clock),
+    )
 
 
 async def open_ports(settings: Settings, clock: Clock, ids: Ids) -> Ports:
@@ -98,11 +106,19 @@ def join(
     recognise_token: Recognises | None = None,
     anonymous: Mapping[str, str] | None = None,
     rates: Rates | None = None,
+    measures: Callable[[], Measures] = Uncounted,
 ) -> Kist:
     """The service over ``ports``."""
     keys = Keys(ports)
     entry = Entry(keys, ports.clock, recognise_token=recognise_token, anonymous=anonymous, rates=rates)
-    return Kist(ports, keys, entry)
+    return Kist(ports, keys, entry, measures=measures)
+
+
+def prometheus(clock: Clock) -> Measures:
+    """What counts for Prometheus, in a registry of its own."""
+    from kist.metrics import Prometheus  # not at import: commands on the local home count nothing
+
+    return Prometheus(clock)
 
 
 def make_home(home: Path) -> None:
@@ -138,8 +154,7 @@ def signing_secret(settings: Settings, ids: Ids) -> bytes:
 def open_store(settings: Settings, clock: Clock, ids: Ids, aside: Aside, secret: bytes) -> ObjectStore:
     """The store whose module is named by the scheme of the store's URL."""
     secrets = {name: secret.reveal() for name, secret in settings.s3_secrets.items()}
-    url = settings.public_url or f"http://127.0.0.1:{settings.port}"
-    wiring = Wiring(settings.store, clock, ids, aside, secrets, token_secret=secret, public_url=url)
+    wiring = Wiring(settings.store, clock, ids, aside, secrets, token_secret=secret, public_url=settings.address)
     store: ObjectStore = adapter("stores", settings.store).connect(wiring)
     return store
 

@@ -77,6 +77,11 @@ class Settings:
         return urlsplit(self.store).netloc or DISK_BUCKET
 
     @property
+    def address(self) -> str:
+        """Where callers reach this Kist, without a trailing slash: what every absolute URL begins with."""
+        return self.public_url or f"http://127.0.0.1:{self.port}"
+
+    @property
     def limits(self) -> Limits:
         """The limits that the service keeps."""
         return Limits(

@@ -15,6 +15,7 @@ import pytest
 
 from kist.app import build, dialects, first_admin_key
 from kist.asgi.app import build_asgi
+from kist.asgi.options import HostOptions
 from kist.asgi.serving import in_thread
 from kist.settings import read_settings
 
@@ -73,7 +74,7 @@ def kist(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
     async def make(url: str) -> object:
         built = await build(settings)
         keys.append(await first_admin_key(built, settings.home))
-        return build_asgi(built, dialects(settings))
+        return build_asgi(built, dialects(settings), options=HostOptions(base_url=url))
 
     with in_thread(make) as url:  # type: ignore[arg-type]
         yield Shell(work, {"KIST_HOME": str(tmp_path / "none"), "KIST_SERVER": url, "KIST_KEY": keys[0] or ""})

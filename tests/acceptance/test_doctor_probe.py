@@ -23,10 +23,11 @@ async def further(home: Path, environment: dict[str, str], *, fix: bool = False)
 
 
 async def test_the_probe_says_which_ways_are_open_and_is_kept(tmp_path: Path, rgw: S3Server) -> None:
-    findings = await further(tmp_path, on_s3(rgw))
+    environment = on_s3(rgw)
+    findings = await further(tmp_path, environment)
     assert_named(findings, "uploads", "put are shut", "put_copy_source", state=DOUBTFUL)
     assert "by form are open: the store holds to what is signed" in [finding.says for finding in findings]
-    settings = read_settings({"KIST_HOME": str(tmp_path)} | on_s3(rgw), tmp_path)
+    settings = read_settings({"KIST_HOME": str(tmp_path)} | environment, tmp_path)
     kist = await build(settings)
     assert (await kist.ways.choose(settings.bucket, None, 1)).way is Way.FORM
     await kist.close()

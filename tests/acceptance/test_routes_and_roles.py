@@ -105,6 +105,7 @@ ROWS: dict[str, Row] = {
     "me": Row(calls("GET", "/v1/me"), 200, 200, 200),
     "healthz": Row(calls("GET", "/healthz"), 200, 200, 200),
     "readyz": Row(calls("GET", "/readyz"), 200, 200, 200),
+    "metrics": Row(calls("GET", "/metrics", x_forwarded_for="192.0.2.1"), 403, 403, 200),
     "openapi": Row(calls("GET", "/openapi.json"), 200, 200, 200),
     "docs": Row(calls("GET", "/docs"), 200, 200, 200),
     "filedrop-upload": Row(calls("POST", "/files/upload?file_name=x", b"1"), 201, 201, 201),

@@ -12,10 +12,11 @@ import pytest
 from kist.drive import drive, right_here
 from kist.ports.wiring import Aside
 from kist.stores.disk import DiskStore
+from kist.stores.disk.signing import Signing
 from kist.system import SystemClock, SystemIds
-from kist.testing.store_abilities import BucketsContract, CopiesContract, PartsContract
+from kist.testing.store_abilities import BucketsContract, CopiesContract, PartsContract, SigningContract
 from kist.testing.store_races import RacesContract
-from kist.testing.store_sealing import ReceivesContract, SealsContract
+from kist.testing.store_tickets import ReceivesContract, SealsContract
 from kist.testing.stores import StoreContract, driven
 
 T = TypeVar("T")
@@ -38,24 +39,18 @@ class DiskSetting:
     @pytest.fixture
     def store(self, tmp_path: Path, bucket: str) -> DiskStore:
         drive(DiskStore(tmp_path / "root", right_here, SystemClock(), SystemIds()).make_bucket(bucket))
-        return DiskStore(tmp_path / "root", self.aside, SystemClock(), SystemIds())
+        signing = Signing(b"s" * 32, "https://files.example", SystemClock())
+        return DiskStore(tmp_path / "root", self.aside, SystemClock(), SystemIds(), signing)
 
 
-class TestDisk(
-    DiskSetting,
-    StoreContract,
-    RacesContract,
-    BucketsContract,
-    CopiesContract,
-    PartsContract,
-    SealsContract,
-    ReceivesContract,
-):
+class Abilities(BucketsContract, CopiesContract, SealsContract, PartsContract, SigningContract, ReceivesContract):
+    pass
+
+
+class TestDisk(DiskSetting, StoreContract, RacesContract, Abilities):
     aside = staticmethod(in_thread)
 
 
 @driven
-class TestDiskWithoutLoop(
-    DiskSetting, StoreContract, BucketsContract, CopiesContract, PartsContract, SealsContract, ReceivesContract
-):
+class TestDiskWithoutLoop(DiskSetting, StoreContract, Abilities):
     aside = staticmethod(right_here)

@@ -9,7 +9,7 @@ from kist.stores.memory import MemoryStore
 from kist.testing.clock import FakeClock, FakeIds
 from kist.testing.store_abilities import BucketsContract, CopiesContract, PartsContract
 from kist.testing.store_races import RacesContract
-from kist.testing.store_sealing import SealsContract
+from kist.testing.store_tickets import SealsContract
 from kist.testing.stores import StoreContract, driven
 
 
@@ -26,13 +26,13 @@ class MemorySetting:
 
 
 class TestMemory(
-    MemorySetting, StoreContract, RacesContract, BucketsContract, CopiesContract, PartsContract, SealsContract
+    MemorySetting, StoreContract, RacesContract, BucketsContract, CopiesContract, SealsContract, PartsContract
 ):
     pass
 
 
 @driven
 class TestMemoryWithoutLoop(
-    MemorySetting, StoreContract, BucketsContract, CopiesContract, PartsContract, SealsContract
+    MemorySetting, StoreContract, BucketsContract, CopiesContract, SealsContract, PartsContract
 ):
     pass

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from urllib.parse import quote, urlsplit
 
 import pytest
 from tests.contract.s3_ground import blocking, in_loop, shared_bucket
@@ -11,6 +13,8 @@ from tests.servers.server import S3Server
 from kist.drive import drive
 from kist.errors import Incomplete
 from kist.model.content import PutRules
+from kist.model.place import Place
+from kist.ports.store import Signs
 from kist.stores.s3 import S3Store
 from kist.testing.ground import ground
 from kist.testing.store_abilities import (
@@ -22,11 +26,24 @@ from kist.testing.store_abilities import (
     SigningContract,
 )
 from kist.testing.store_races import RacesContract
-from kist.testing.store_sealing import SealsContract
+from kist.testing.store_tickets import SealsContract
 from kist.testing.stores import StoreContract, driven
 
 
-class Everything(StoreContract, BucketsContract, CopiesContract, PartsContract, SealsContract, SigningContract):
+class S3Signing(SigningContract):
+    def test_url_names_the_key(self, store: Signs, bucket: str) -> None:
+        key = "a b+c/é&%41?#.txt"
+        signed = store.sign("PUT", Place(bucket, key), timedelta(minutes=1))
+        assert signed.method == "PUT"
+        assert urlsplit(signed.url).path.endswith("/" + quote(key, safe="/~"))
+        assert not urlsplit(signed.url).fragment
+
+    def test_each_signature_is_another(self, store: Signs, bucket: str) -> None:
+        urls = [store.sign("GET", Place(bucket, key), timedelta(minutes=1)).url for key in ("one", "two")]
+        assert len({urlsplit(url).query for url in urls}) == 2
+
+
+class Everything(StoreContract, BucketsContract, CopiesContract, SealsContract, PartsContract, S3Signing):
     pass
 
 

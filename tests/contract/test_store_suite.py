@@ -14,13 +14,13 @@ from kist.stores.memory import MemoryStore
 from kist.testing.broken_stores import BROKEN
 from kist.testing.clock import FakeClock, FakeIds
 from kist.testing.store_abilities import BucketsContract, CopiesContract, PartsContract
-from kist.testing.store_sealing import SealsContract
+from kist.testing.store_tickets import SealsContract
 from kist.testing.stores import StoreContract
 
 BUCKET = "suite-bucket"
 
 
-class WholeContract(StoreContract, BucketsContract, CopiesContract, PartsContract, SealsContract):
+class WholeContract(StoreContract, BucketsContract, CopiesContract, SealsContract, PartsContract):
     pass
 
 

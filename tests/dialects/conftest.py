@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tests.acceptance.conftest import site, stored
+from tests.dialects.doorway import doorway
 
-__all__ = ["site", "stored"]
+__all__ = ["doorway", "site", "stored"]

@@ -13,14 +13,17 @@ from tests.docs.pages import DOCS, Page, commands, pages
 
 from kist.chores.schedule import CHORES
 from kist.dialects import filedrop, native
+from kist.metrics import LEVELS, Prometheus
 from kist.model.profile import NEEDED, Check
 from kist.model.upload import Way
 from kist.settings import SETTINGS
+from kist.system import SystemClock
 
 REFERENCE = sorted(PAGES.glob("*.md"))
 KNOWN_SETTINGS = {setting.name for setting in SETTINGS} | set(CLIENT)
 ROUTES = [route for dialect in (native.DIALECT, filedrop.DIALECT) for route in dialect.routes]
-_ROUTE = re.compile(r"(?<![\w$.])(/v1/[\w{}/…-]*|/files(?:/[\w{}]+)*|/healthz|/readyz|/openapi\.json|/docs)(?![\w/])")
+_PATHS = r"/v1/[\w{}/…-]*|/files(?:/[\w{}]+)*|/healthz|/readyz|/metrics|/openapi\.json|/docs"
+_ROUTE = re.compile(rf"(?<![\w$.])({_PATHS})(?![\w/])")
 
 
 def section(name: str) -> str:
@@ -72,6 +75,20 @@ def test_every_check_can_be_looked_up_with_the_ways_that_it_shuts() -> None:
     shut = {name: {Way(word) for word in re.findall(r"`(form|put|parts)`", words)} for name, words in rows}
     assert shut == {check.value: {way for way in Way if check in NEEDED[way]} for check in Check}
     assert list(ASKED) == list(Check)
+
+
+def test_every_metric_can_be_looked_up_and_no_page_names_one_that_is_not_there() -> None:
+    shown = Prometheus(SystemClock()).shown(dict.fromkeys(LEVELS, 0.0)).body.decode()
+    there = set(re.findall(r"^# TYPE (\w+)", shown, re.MULTILINE))
+    assert set(re.findall(r"^\| `(kist_\w+)` \|", section("metrics.md"), re.MULTILINE)) == there
+    mentioned = ((page.name, text) for page in pages() for text in (*page.code(), *page.blocks("yaml")))
+    wrong = [
+        f"{page}: {name}"
+        for page, text in mentioned
+        for name in re.findall(r"\bkist_[a-z_]+", text)
+        if name not in there
+    ]
+    assert wrong == []
 
 
 def test_no_page_names_a_setting_that_is_not_there() -> None:

@@ -31,12 +31,26 @@ elif sys.argv[2] == "put":
     drive(store.put(Place("some-bucket", sys.argv[3]), body(int(sys.argv[4])), PutRules()))
 elif sys.argv[2] == "copy":
     drive(store.copy(Place("some-bucket", sys.argv[3]), Place("some-bucket", sys.argv[4]), PutRules()))
+elif sys.argv[2] == "seal":
+    drive(store.seal(Place("some-bucket", sys.argv[3]), Place("some-bucket", sys.argv[4]), PutRules()))
+elif sys.argv[2] == "parts":
+    place = Place("some-bucket", sys.argv[3])
+    parts_id = drive(store.start_parts(place, PutRules()))
+    part = drive(store.put_part(place, parts_id, 1, b"some bytes"))
+    drive(store.finish_parts(place, parts_id, [part]))
 elif sys.argv[2] == "erase":
     drive(store.erase(Place("some-bucket", sys.argv[3])))
 print("acknowledged", flush=True)
 """
-CALLS = "mkdirat,write,writev,copy_file_range,sendfile,fsync,fdatasync,rename,renameat,renameat2,unlinkat"
-NAMES = {"mkdirat": "mkdir", "renameat": "rename", "renameat2": "rename", "unlinkat": "unlink", "fdatasync": "fsync"}
+CALLS = "mkdirat,write,writev,copy_file_range,sendfile,fsync,fdatasync,rename,renameat,renameat2,unlinkat,linkat"
+NAMES = {
+    "linkat": "link",
+    "mkdirat": "mkdir",
+    "renameat": "rename",
+    "renameat2": "rename",
+    "unlinkat": "unlink",
+    "fdatasync": "fsync",
+}
 
 
 def calls(root: Path, *arguments: str) -> list[str]:
@@ -47,7 +61,7 @@ def calls(root: Path, *arguments: str) -> list[str]:
             pytest.fail("strace is not installed")
         pytest.skip("strace is not installed")
     trace = root.parent / "trace"
-    command = [strace, "-f", "-y", "-s", "12", "-e", f"trace={CALLS}", "-o", str(trace), sys.executable, "-c", CHILD]
+    command = [strace, "-f", "-y", "-s", "80", "-e", f"trace={CALLS}", "-o", str(trace), sys.executable, "-c", CHILD]
     subprocess.run([*command, str(root), *arguments], check=True, timeout=60, stdout=subprocess.DEVNULL)
     seen: list[str] = []
     for line in trace.read_text().splitlines():
@@ -64,13 +78,20 @@ def _step(line: str, root: Path) -> str | None:
         return None
     name = NAMES.get(call[1], call[1])
     paths = [path.removeprefix(str(root)) for path in re.findall(r"\d+<([^>]*)>", call[2])]
-    path = "draft" if "/.tmp/" in paths[0] else paths[0] or "/"
-    named = re.findall(r'"([^"]*)"', call[2])
-    if name == "rename":
-        return f"rename to {paths[1]}/{named[1]}"
+    path = _meant(paths[0])
+    named = [re.sub(r"[0-9a-f]{32}(-[0-9a-f]{32})?", "*", text) for text in re.findall(r'"([^"]*)"', call[2])]
+    if name in ("rename", "link"):
+        return f"{name} to {_meant(paths[1])}/{named[1]}"
     if name in ("mkdir", "unlink"):
         return f"{name} {path.rstrip('/')}/{named[0]}"
     return f"{name} {path}"
+
+
+def _meant(path: str) -> str:
+    """Names that differ in each run, in words."""
+    if path.startswith("/.tmp/parts/"):
+        return "upload" + path[len("/.tmp/parts/") + 65 :].partition("-")[0]
+    return "draft" if "/.tmp/" in path and path != "/.tmp/parts" else path or "/"
 
 
 def test_small_put(tmp_path: Path) -> None:
@@ -113,6 +134,46 @@ def test_copy_and_erase(tmp_path: Path) -> None:
         "fsync /some-bucket",
     ]
     assert calls(root, "erase", "one") == ["unlink /some-bucket/one", "fsync /some-bucket"]
+
+
+def test_seal(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    calls(root, "bucket")
+    calls(root, "put", "one", "4000")
+    assert calls(root, "seal", "one", "two") == [
+        "link to /.tmp/*",
+        "rename to /some-bucket/two",
+        "fsync /some-bucket",
+    ]
+
+
+def test_parts(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    calls(root, "bucket")
+    assert calls(root, "parts", "one") == [
+        "mkdir /.tmp",
+        "mkdir /.tmp/parts",
+        "fsync /.tmp",
+        "fsync /",
+        "mkdir /.tmp/parts/*",
+        "writev upload/place",
+        "fsync upload/place",
+        "fsync upload",
+        "fsync /.tmp/parts",
+        "writev upload/new",
+        "writev upload/new",
+        "fsync upload/new",
+        "rename to upload/00001",
+        "fsync upload",
+        "copy_file_range upload/00001",
+        "fsync draft",
+        "rename to /some-bucket/one",
+        "fsync /some-bucket",
+        "unlink upload/place",
+        "fsync upload",
+        "unlink upload/00001",
+        "unlink /.tmp/parts/*",
+    ]
 
 
 def test_bucket(tmp_path: Path) -> None:

@@ -154,6 +154,16 @@ async def test_a_value_that_cannot_be_stored_fails_its_own_commit_alone(catalogu
     assert (await catalogue.usage("x")).files == 0
 
 
+async def test_one_value_among_many_alike_that_cannot_be_stored(catalogue: SqlCatalogue) -> None:
+    files = [a_file() for _ in range(100)]
+    for wrong in (a_file(name="\ud800"), a_file(size=1 << 63)):
+        with pytest.raises(Invalid):
+            await catalogue.commit(*map(Add, files[:60]), Add(wrong), *map(Add, files[60:]))
+    assert await catalogue.some_files([file.id for file in files]) == {}
+    await catalogue.commit(*map(Add, files))
+    assert len(await catalogue.some_files([file.id for file in files])) == 100
+
+
 async def test_what_its_caller_gave_up_is_never_made(catalogue: SqlCatalogue, path: Path) -> None:
     gone, kept = a_file(), a_file()
     with locked(path):

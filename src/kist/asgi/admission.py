@@ -7,6 +7,7 @@ from typing import Protocol
 
 from kist.errors import Busy, Invalid, NotAllowed, NotSignedIn, TooLarge, TooMany, WrongType
 from kist.model.actor import Actor
+from kist.ports.measures import Measures
 from kist.wire.body import too_large
 from kist.wire.call import Call
 from kist.wire.credentials import act_as
@@ -31,6 +32,10 @@ class Served(Protocol):
     @property
     def entry(self) -> Admits:
         """Who may come in."""
+
+    @property
+    def measures(self) -> Measures:
+        """Where requests are counted."""
 
 
 async def admit(

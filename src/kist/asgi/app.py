@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Match
@@ -55,13 +55,14 @@ class DialectRoutes(BaseRoute):
 
     def __init__(self, ground: Ground, dialects: Sequence[Dialect]) -> None:
         self._ground = ground
-        self._dialects = tuple(dialects)
         self._paths: Paths[Endpoint] = Paths()
-        self._by_first_segment: dict[str, Dialect] = {}
-        for dialect in dialects:
+        self._by_first_segment: dict[str, Owner] = {}
+        owners = [Owner(dialect, ground.kist.measures.at(dialect.name, "")) for dialect in dialects]
+        self._first = owners[0]
+        for dialect, owner in zip(dialects, owners, strict=True):
             for route in dialect.routes:
                 self._paths.add(route.method, route.path, Endpoint(ground, dialect, route))
-                self._by_first_segment.setdefault(route.path.split("/")[1], dialect)
+                self._by_first_segment.setdefault(route.path.split("/")[1], owner)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Every HTTP request: what is at no path of ours is answered in the words of a dialect as well."""
@@ -85,19 +86,24 @@ class DialectRoutes(BaseRoute):
         else:
             await self._send(Missing("there is nothing at this address"), scope, receive, send)
 
-    async def _other_method(self, methods: dict[str, Any], scope: Scope, receive: Receive, send: Send) -> None:
+    async def _other_method(
+        self, methods: dict[str, tuple[Endpoint, tuple[str, ...]]], scope: Scope, receive: Receive, send: Send
+    ) -> None:
         allowed = ", ".join(sorted({*methods, *(("HEAD",) if "GET" in methods else ()), "OPTIONS"}))
+        template = next((endpoint.template for endpoint, _ in methods.values() if endpoint.template), None)
         if scope["method"] == "OPTIONS":
             headers = [("allow", allowed), *self._ground.cors.preflight(scope, allowed)]
-            await self._send(Reply.empty(headers=headers), scope, receive, send)
+            await self._send(Reply.empty(headers=headers), scope, receive, send, template)
             return
         error = WrongMethod(f"{scope['method'][:20]} does nothing here: use {allowed}", allowed=allowed)
-        await self._send(error, scope, receive, send)
+        await self._send(error, scope, receive, send, template)
 
-    async def _send(self, answer: Reply | KistError, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _send(
+        self, answer: Reply | KistError, scope: Scope, receive: Receive, send: Send, template: str | None = None
+    ) -> None:
         """Answer without a route, in the words of the dialect whose paths begin alike, else of the first."""
         call = read_call(scope, receive, {}, self._ground.options.base_url)
         first = raw_path(scope).split("/")[1]
-        owner = Owner(self._by_first_segment.get(first, self._dialects[0]))
-        reply = answer if isinstance(answer, Reply) else show(answer, call, owner.dialect)
+        owner = self._by_first_segment.get(first, self._first)._replace(template=template)
+        reply = answer if isinstance(answer, Reply) else show(answer, call, owner)
         await send_reply(self._ground, scope, send, call, reply, started=ticks(), owner=owner)

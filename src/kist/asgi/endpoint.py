@@ -15,6 +15,7 @@ from kist.asgi.logs import AccessLine, write_access
 from kist.asgi.messages import Sending, read_call
 from kist.asgi.options import HostOptions
 from kist.errors import Broken, Busy, KistError, Unavailable
+from kist.ports.measures import CountsRequests
 from kist.system import SystemClock
 from kist.wire.call import Call
 from kist.wire.reply import Reply
@@ -38,20 +39,27 @@ class Ground:
 
 
 class Owner(NamedTuple):
-    """In whose words a request is answered, and which of its routes was asked for, if any."""
+    """In whose words a request is answered, where it is counted, and which route was asked for, if any.
+
+    ``template`` stands in the logs for a path that holds a token: that is a credential.
+    """
 
     dialect: Dialect
+    counts: CountsRequests
     route: Route | None = None
+    template: str | None = None
 
 
 class Endpoint:
     """Answers the calls of one route."""
 
-    __slots__ = ("_ground", "_owner", "_route")
+    __slots__ = ("_ground", "_owner", "_route", "template")
 
     def __init__(self, ground: Ground, dialect: Dialect, route: Route) -> None:
+        self.template = route.path if "{token}" in route.path else None
         self._ground = ground
-        self._owner = Owner(dialect, route)
+        counts = ground.kist.measures.at(dialect.name, route.name)
+        self._owner = Owner(dialect, counts, route, self.template)
         self._route = route
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, params: dict[str, str]) -> None:
@@ -59,16 +67,20 @@ class Endpoint:
         started = ticks()
         call = read_call(scope, receive, params, self._ground.options.base_url)
         holds_slot = False
+        counts = self._owner.counts
+        counts.begin()
         try:
             try:
                 holds_slot = await self._let_in(call)
                 reply = await self._route.handler(call, self._ground.kist)
             except Exception as error:
-                reply = show(error, call, self._owner.dialect)
+                reply = show(error, call, self._owner)
             await send_reply(self._ground, scope, send, call, reply, started=started, owner=self._owner)
         finally:
+            counts.end()
             if holds_slot:
                 self._ground.slots.give(call.address)
+                self._ground.kist.measures.upload_ends()
             if call.body.held:
                 self._ground.room.give(call.actor.id, call.body.held)
 
@@ -84,19 +96,21 @@ class Endpoint:
         if ground.kist.draining:
             raise Busy("this server is stopping: send the file again", after=1)
         ground.slots.take(call.address)
+        ground.kist.measures.upload_begins()
         return True
 
 
-def show(error: Exception, call: Call, dialect: Dialect) -> Reply:
+def show(error: Exception, call: Call, owner: Owner) -> Reply:
     """The reply that tells of ``error`` in the dialect's shape. What nobody foresaw is logged, and not shown."""
+    path = owner.template or call.path
     if not isinstance(error, KistError):
-        log.error("%s %s failed", call.method, call.path, exc_info=error)
+        log.error("%s %s failed", call.method, path, exc_info=error)
         error = Broken("something went wrong on the server; its log says what")
     elif isinstance(error, Broken):
-        log.error("%s %s: %s", call.method, call.path, error.message, exc_info=error)
+        log.error("%s %s: %s", call.method, path, error.message, exc_info=error)
     elif isinstance(error, Unavailable):
-        log.warning("%s %s: %s: %s", call.method, call.path, error.code, error.message)
-    reply = dialect.show_error(error, call)
+        log.warning("%s %s: %s: %s", call.method, path, error.code, error.message)
+    reply = owner.dialect.show_error(error, call)
     missing = [(name, value) for name, value in error_headers(error) if not reply.has(name)]
     reply.headers = [*reply.headers, *missing]
     return reply
@@ -105,33 +119,35 @@ def show(error: Exception, call: Call, dialect: Dialect) -> Reply:
 async def send_reply(
     ground: Ground, scope: Scope, send: Send, call: Call, reply: Reply, *, started: float, owner: Owner
 ) -> None:
-    """Send ``reply`` and log the request. A body that breaks in the middle cuts the connection, so that it shows."""
+    """Send ``reply``; count and log the request. A body that breaks in the middle cuts the connection, so it shows."""
     sending = Sending(send)
     head, added = call.method == "HEAD", ground.cors.headers(scope)
     try:
         await sending.send(reply, head=head, added=added)
     except Exception as error:
         if sending.status:
-            log.error("%s %s: the answer broke off: %s", call.method, call.path, error, exc_info=error)
+            log.error(
+                "%s %s: the answer broke off: %s", call.method, owner.template or call.path, error, exc_info=error
+            )
         else:
-            await sending.send(show(error, call, owner.dialect), head=head, added=added)
+            await sending.send(show(error, call, owner), head=head, added=added)
     finally:
-        _log(scope, call, sending, started, owner)
+        _log(scope, call, sending, ticks() - started, owner)
 
 
-def _log(scope: Scope, call: Call, sending: Sending, started: float, owner: Owner) -> None:
-    route = owner.route
-    # A token in a path is a credential: the template stands for it.
-    path = route.path if route is not None and "token" in call.params else raw_path(scope)
+def _log(scope: Scope, call: Call, sending: Sending, seconds: float, owner: Owner) -> None:
+    route, received = owner.route, call.body.received
+    owner.counts.answered(call.method, sending.status, seconds=seconds, received=received, sent=sending.sent)
+    path = owner.template or raw_path(scope)
     write_access(
         AccessLine(
             address=call.address,
             method=call.method,
             path=path[:2048],
             status=sending.status,
-            received=call.body.received,
+            received=received,
             sent=sending.sent,
-            ms=round((ticks() - started) * 1000, 2),
+            ms=round(seconds * 1000, 2),
             dialect=owner.dialect.name,
             route=route.name if route is not None else "",
             actor=call.actor.id,

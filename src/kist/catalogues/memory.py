@@ -49,6 +49,10 @@ class MemoryCatalogue:
             raise FileMissing("there is no such file")
         return file
 
+    async def some_files(self, file_ids: Sequence[str]) -> dict[str, File]:
+        found = ((file_id, self._row(File, file_id)) for file_id in file_ids)
+        return {file_id: file for file_id, file in found if file is not None}
+
     async def files(self, query: FileQuery) -> Page[File]:
         wanted = [file for file in self._rows(File) if self._shown(file, query) and _matches(file, query)]
         wanted.sort(key=lambda file: _rank(file, query.sort), reverse=query.descending)

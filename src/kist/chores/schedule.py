@@ -35,12 +35,14 @@ async def run_chore(kist: Kist, chore: Chore) -> int:
     """Run one chore once. Its failure, foreseen or not, is logged and counts as nothing done: it is tried again."""
     try:
         done = await chore.run(kist)
-    except KistError as error:
-        log.warning("chore %s: %s (%s)", chore.name, error.message, error.code)
+    except Exception as error:
+        kist.measures.chore_failed(chore.name)
+        if isinstance(error, KistError):
+            log.warning("chore %s: %s (%s)", chore.name, error.message, error.code)
+        else:
+            log.exception("chore %s failed", chore.name)
         return 0
-    except Exception:
-        log.exception("chore %s failed", chore.name)
-        return 0
+    kist.measures.chore_done(chore.name, done)
     if done:
         log.info("chore %s: %d done", chore.name, done)
     return done

@@ -10,7 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from kist.dialects.native.links import LinkRow, MadeLinksShape, NewLinks
 from kist.dialects.native.shapes import FileShape, KeyShape, MadeKey
+from kist.dialects.native.shares import NewShare, ShareShape
 from kist.errors import Invalid
 from kist.system import SystemIds
 
@@ -115,6 +117,24 @@ class Backend(Protocol):
 
     async def revoke_key(self, key_id: str) -> None:
         """End a key at once."""
+
+    async def shares(self, file_id: str) -> tuple[ShareShape, ...]:
+        """With whom a file is shared."""
+
+    async def share(self, file_id: str, actor: str, wanted: NewShare) -> ShareShape:
+        """Let an actor do this to a file, and nothing else."""
+
+    async def withdraw(self, file_id: str, actor: str) -> None:
+        """Take a share back."""
+
+    async def make_links(self, wanted: NewLinks) -> MadeLinksShape:
+        """A link for each file, or the problem that there is."""
+
+    async def links(self) -> tuple[LinkRow, ...]:
+        """My newest links, at most a thousand."""
+
+    async def revoke_link(self, link_id: str) -> None:
+        """End a link at once."""
 
     async def close(self) -> None:
         """Free what is held."""

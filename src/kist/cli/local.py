@@ -11,7 +11,9 @@ import msgspec
 from kist.app import build
 from kist.cli.backend import Content, Source
 from kist.cli.threads import in_thread
+from kist.dialects.native.links import LinkRow, MadeLinksShape, NewLinks, shape_link, shape_made, terms_of
 from kist.dialects.native.shapes import FileShape, KeyShape, MadeKey, shape_file, shape_key
+from kist.dialects.native.shares import NewShare, ShareShape, shape_share
 from kist.errors import Misconfigured, Stale
 from kist.model.actor import Actor, Role, check_actor_id
 from kist.model.content import Opened, Span
@@ -101,6 +103,28 @@ class LocalKist:
 
     async def revoke_key(self, key_id: str) -> None:
         await self._kist.keys.revoke(self._actor, key_id)
+
+    async def shares(self, file_id: str) -> tuple[ShareShape, ...]:
+        return tuple(map(shape_share, await self._kist.shares.of_file(self._actor, file_id)))
+
+    async def share(self, file_id: str, actor: str, wanted: NewShare) -> ShareShape:
+        return shape_share(
+            await self._kist.shares.grant(self._actor, file_id, actor, wanted.actions, expires_at=wanted.expires_at)
+        )
+
+    async def withdraw(self, file_id: str, actor: str) -> None:
+        await self._kist.shares.withdraw(self._actor, file_id, actor)
+
+    async def make_links(self, wanted: NewLinks) -> MadeLinksShape:
+        made = await self._kist.links.make(self._actor, wanted.files, terms_of(wanted))
+        return shape_made(self._kist, made, self._settings.address)
+
+    async def links(self) -> tuple[LinkRow, ...]:
+        found = await self._kist.links.page(self._actor, MAX_PAGE)
+        return tuple(shape_link(self._kist, link, self._settings.address) for link in found.items)
+
+    async def revoke_link(self, link_id: str) -> None:
+        await self._kist.links.revoke(self._actor, link_id)
 
     async def close(self) -> None:
         await self._kist.close()

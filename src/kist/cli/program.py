@@ -23,6 +23,9 @@ COMMANDS: dict[str, str] = {
     "ls": "List files.",
     "rm": "Remove files.",
     "mv": "Give a file another name.",
+    "share": "Let other users do something to a file.",
+    "link": "Make links that need no key.",
+    "audit": "Compare rows and objects, and mend them.",
 }
 """Each is ``command`` in the module of its name. What stands here is shown by ``kist --help`` without loading it."""
 

@@ -15,7 +15,9 @@ from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSL
 from kist.cli.answers import refusal
 from kist.cli.backend import BLOCK, Content, Source
 from kist.cli.threads import in_thread
+from kist.dialects.native.links import LinkPage, LinkRow, MadeLinksShape, NewLinks
 from kist.dialects.native.shapes import FilePage, FileShape, KeyList, KeyShape, MadeKey, Me, NewKey
+from kist.dialects.native.shares import NewShare, ShareList, ShareShape
 from kist.errors import Broken, Invalid, Unavailable
 from kist.model.query import MAX_PAGE
 
@@ -109,6 +111,25 @@ class RemoteKist:
 
     async def revoke_key(self, key_id: str) -> None:
         await self._json("DELETE", _path("keys", key_id), NoneType)
+
+    async def shares(self, file_id: str) -> tuple[ShareShape, ...]:
+        return (await self._json("GET", _path("files", file_id, "shares"), ShareList)).items
+
+    async def share(self, file_id: str, actor: str, wanted: NewShare) -> ShareShape:
+        path = _path("files", file_id, "shares", actor)
+        return await self._json("PUT", path, ShareShape, msgspec.to_builtins(wanted))
+
+    async def withdraw(self, file_id: str, actor: str) -> None:
+        await self._json("DELETE", _path("files", file_id, "shares", actor), NoneType)
+
+    async def make_links(self, wanted: NewLinks) -> MadeLinksShape:
+        return await self._json("POST", "/v1/links", MadeLinksShape, msgspec.to_builtins(wanted))
+
+    async def links(self) -> tuple[LinkRow, ...]:
+        return (await self._json("GET", f"/v1/links?limit={MAX_PAGE}", LinkPage)).items
+
+    async def revoke_link(self, link_id: str) -> None:
+        await self._json("DELETE", _path("links", link_id), NoneType)
 
     async def close(self) -> None:
         self._pool.clear()

@@ -22,6 +22,9 @@ class Catalogue(Protocol):
     async def file(self, file_id: str) -> File:
         """The file with this id, in whatever state. ``FileMissing`` when there is none, also for text that is no id."""
 
+    async def some_files(self, file_ids: Sequence[str]) -> dict[str, File]:
+        """Those of the files with these ids (at most 1000) that there are, by id, in whatever state."""
+
     async def files(self, query: FileQuery) -> Page[File]:
         """A page of ready files. Who may see what is part of the query: no row is filtered out afterwards."""
 

@@ -24,6 +24,8 @@ from kist.service.ports import Ports
 
 MOST_NAMED = 1000
 """How many findings are named; all are counted."""
+_WATCHED = ("lost", "differs", "strays", "stray_bytes", "open_parts", "open_bytes")
+"""The numbers of a report that deserve somebody's eye."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -71,6 +73,8 @@ class Audit:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
+        self.last: dict[str, float] = {}
+        """What the last run found, in numbers by name, and when it ended. Empty before the first."""
 
     async def run(self, *, sweep: bool = False, repair: bool = False) -> Report:
         """Compare the rows of the base bucket with what lies under ``.kist/``.
@@ -100,6 +104,8 @@ class Audit:
         await self._judge(bucket, waiting, report, sweep=sweep, repair=repair)
         await self._look_at_parts(bucket, report, mend=sweep or repair)
         report.files = rows.seen
+        self.last = {f"audit_{name}": float(getattr(report, name)) for name in _WATCHED}
+        self.last["audit_last_run_timestamp_seconds"] = self._ports.clock.now().timestamp()
         return report
 
     async def _missing(self, held: Held, report: Report, repair: bool) -> None:

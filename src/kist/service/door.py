@@ -1,72 +1,81 @@
-"""What the signed addresses of a store that answers them itself let anybody do."""
+"""The way in and out for holders of signed requests, where the store leaves it to Kist to answer them.
+
+Whoever comes here has no account: the grant, which was signed when somebody was asked, says all that may be done.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from base64 import b64encode
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
+from hashlib import md5 as new_md5
 
-from kist.errors import BadChecksum, Expired, Incomplete, Missing, TooLarge
-from kist.model.content import Opened, PutRules, Span, Stored
+from kist.errors import BadChecksum, Expired, Missing, NotAllowed
+from kist.model.content import Condition, Opened, PartRef, PutRules, Span, Stored
 from kist.model.grant import Grant
 from kist.ports.store import Receives
 from kist.service.ports import Ports
 
 
 class Door:
-    """Carries out what was signed, and nothing else. Who holds the address is not asked."""
+    """Carries out what was granted, and nothing that comes to its end after the grant."""
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
 
     def verify(self, token: str) -> Grant:
-        """What ``token`` allows. ``NotAllowed``, ``Expired``; ``Missing`` where the store signs no such thing."""
-        store = self._ports.store
-        if not isinstance(store, Receives):
-            raise Missing("there is nothing at this address")
-        return store.verify(token)
+        """What ``token`` allows: ``NotAllowed`` unless it is ours, ``Expired``.
+
+        ``Missing`` where the store's signed requests lead elsewhere, or nothing is signed at all.
+        """
+        return self._receiving().verify(token)
 
     async def put(
-        self, grant: Grant, body: AsyncIterable[bytes], *, type: str, size: int | None, md5: str | None
-    ) -> str:
-        """Store ``body`` where the grant says, and return the ETag. ``md5`` in base64 is what it must have.
+        self, grant: Grant, body: AsyncIterable[bytes], *, size: int | None = None, md5: str | None = None
+    ) -> Stored:
+        """Store ``body`` at the place of ``grant``, whole or not at all.
 
-        ``TooLarge`` and ``Incomplete`` outside the sizes that were signed, ``BadChecksum``, and ``Expired`` when the
-        body ends after the grant does: nothing is stored then.
+        ``Expired`` when the time is over before the body is, ``BadChecksum`` when it has not the ``md5`` (lower-case
+        hex) that was declared, ``Incomplete`` when not ``size`` bytes come. What the body raises passes through.
         """
-        store = self._ports.store
-        watched = self._watched(grant, body, md5)
-        number, parts_id = grant.asked("partNumber"), grant.asked("uploadId")
-        if number is None or parts_id is None:
-            stored: Stored = await store.put(grant.place, watched, PutRules(type=type, size=size))
-            return stored.etag
-        assert isinstance(store, Receives)
-        if size is None:
-            raise Incomplete("a part needs its length")
-        part = await store.receive_part(grant.place, parts_id, int(number), watched, size)
-        return part.etag
+        self._receiving()
+        rules = PutRules(type=grant.header("content-type") or PutRules().type, size=size)
+        async with aclosing(self._arriving(grant, body, md5)) as arriving:
+            return await self._ports.store.put(grant.place, arriving, rules)
+
+    async def put_part(self, grant: Grant, body: AsyncIterable[bytes], *, size: int, md5: str | None = None) -> PartRef:
+        """Store ``body`` as the part that ``grant`` names; as ``put``. ``UploadMissing`` when its upload has ended."""
+        number, parts_id = grant.asked("partNumber") or "", grant.asked("uploadId") or ""
+        if not (number.isascii() and number.isdigit() and len(number) <= 5):
+            raise NotAllowed("no part of a multipart upload was signed")
+        async with aclosing(self._arriving(grant, body, md5)) as arriving:
+            return await self._receiving().receive_part(grant.place, parts_id, int(number), arriving, size)
 
     async def head(self, grant: Grant) -> Stored:
-        """What is known of the object. ``ObjectMissing``."""
+        """What is known of the object that ``grant`` lets be read. ``ObjectMissing``."""
         return await self._ports.store.head(grant.place)
 
-    async def open(self, grant: Grant, span: Span | None) -> Opened:
-        """The object, or a span of it. The caller closes it."""
-        return await self._ports.store.open(grant.place, span)
+    async def open(self, grant: Grant, stored: Stored, span: Span | None = None) -> Opened:
+        """Open the object, or the ``span`` of it, if it is still ``stored``, else ``Stale``. The caller closes it."""
+        return await self._ports.store.open(grant.place, span, Condition(stored.etag))
 
-    async def _watched(self, grant: Grant, body: AsyncIterable[bytes], md5: str | None) -> AsyncIterator[bytes]:
-        """Pass ``body`` on while it stays within the grant; judge it before its end is known to the store."""
-        digest, came = hashlib.md5(usedforsecurity=False), 0
-        form = grant.form
+    def _receiving(self) -> Receives:
+        store = self._ports.store
+        if not isinstance(store, Receives):
+            raise Missing("there is nothing at this address: signed requests lead to the store itself")
+        return store
+
+    async def _arriving(self, grant: Grant, body: AsyncIterable[bytes], md5: str | None) -> AsyncGenerator[bytes, None]:
+        """``body``, and behind its last byte the questions that only then have an answer."""
+        digest = new_md5(usedforsecurity=False)
         async for block in body:
-            came += len(block)
-            if form is not None and came > form.max_size:
-                raise TooLarge(f"the file is larger than the {form.max_size} bytes allowed here", limit=form.max_size)
-            digest.update(block)
+            self._check_time(grant)
+            if md5 is not None:
+                digest.update(block)
             yield block
-        if form is not None and came < form.min_size:
-            raise Incomplete(f"{came} bytes came, {form.min_size} are due", declared=form.min_size, received=came)
-        if md5 is not None and b64encode(digest.digest()).decode() != md5:
-            raise BadChecksum("the bytes do not have the MD5 that Content-MD5 says")
-        if grant.expires_at <= self._ports.clock.now():
-            raise Expired("the time for this upload ended before its last byte came")
+        self._check_time(grant)
+        if md5 is not None and digest.hexdigest() != md5:
+            raise BadChecksum("the bytes that came do not have the MD5 that was declared")
+
+    def _check_time(self, grant: Grant) -> None:
+        if self._ports.clock.now() >= grant.expires_at:
+            raise Expired("Request has expired")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
+
 from kist.errors import KistError
 from kist.model.limits import Limits
+from kist.ports.measures import Exposition, Measures
 from kist.service.audit import Audit
 from kist.service.door import Door
 from kist.service.downloads import Downloads
 from kist.service.entry import Entry
 from kist.service.files import Files
 from kist.service.keys import Keys
+from kist.service.levels import Levels
 from kist.service.links import Links
 from kist.service.ports import Ports
 from kist.service.sealing import Sealer
 from kist.service.shares import Shares
 from kist.service.tickets import Tickets
+from kist.service.uncounted import Uncounted
 from kist.service.upkeep import Upkeep
 from kist.service.uploads import Uploads
 from kist.service.ways import Ways
@@ -24,10 +30,12 @@ class Kist:
     """One file service: its verbs, grouped by noun.
 
     ``draining`` is set by a host that is stopping: the service goes on, but ``problems`` tells of it.
+    ``measures`` makes what counts for those who watch, once somebody counts.
     """
 
-    def __init__(self, ports: Ports, keys: Keys, entry: Entry) -> None:
+    def __init__(self, ports: Ports, keys: Keys, entry: Entry, *, measures: Callable[[], Measures] = Uncounted) -> None:
         self._ports = ports
+        self._make_measures = measures
         sealer = Sealer(ports)
         self.ways = Ways(ports)
         self.files = Files(ports, sealer.settle)
@@ -42,11 +50,21 @@ class Kist:
         self.entry = entry
         self.upkeep = Upkeep(ports, sealer)
         self.draining = False
+        self._levels = Levels(ports, self.audit, self.links)
 
     @property
     def limits(self) -> Limits:
         """What the operator allows."""
         return self._ports.limits
+
+    @cached_property
+    def measures(self) -> Measures:
+        """Where hosts and chores count what they do."""
+        return self._make_measures()
+
+    async def metrics(self) -> Exposition:
+        """What was counted, and what stands right now. A catalogue that does not answer only leaves gaps."""
+        return self.measures.shown(await self._levels.read())
 
     async def problems(self) -> dict[str, str]:
         """What keeps this Kist from serving right now, by part; empty when nothing does."""

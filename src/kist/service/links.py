@@ -20,7 +20,7 @@ from kist.model.file import File, FileState
 from kist.model.link import Disposition, Link
 from kist.model.query import MAX_PAGE, Cursor, Page
 from kist.model.rows import AuditEntry
-from kist.service.access import may, permitted
+from kist.service.access import may
 from kist.service.attempts import Attempts
 from kist.service.gate import check_signed_in
 from kist.service.passwords import hashed, matches
@@ -63,11 +63,11 @@ class Links:
         pattern = self._pattern(actor, terms)
         links: dict[str, Link] = {}
         errors: dict[str, KistError] = {}
+        found = await self._ports.catalogue.some_files(wanted)
         for file_id in wanted:
-            try:
-                await permitted(self._ports, actor, file_id, Action.READ)
-            except KistError as error:
-                errors[file_id] = error
+            file = found.get(file_id)
+            if file is None or not await self._leads_to(file, actor):
+                errors[file_id] = FileMissing("there is no such file")
                 continue
             links[file_id] = msgspec.structs.replace(pattern, id=self._ports.ids.uuid(), file_id=file_id)
         if links:
@@ -124,6 +124,11 @@ class Links:
             self._used[link.id] = (times + 1, file)
         return link, file
 
+    @property
+    def waiting(self) -> int:
+        """How many uses are counted in memory alone so far."""
+        return sum(times for times, _ in self._used.values())
+
     async def write_down(self) -> int:
         """Commit the uses that were not committed with the read. Returns how many."""
         used, self._used = self._used, {}
@@ -173,10 +178,13 @@ class Links:
             file = await self._ports.catalogue.file(link.file_id)
         except FileMissing as error:
             raise LinkMissing("there is no such link") from error
-        maker = Actor(link.actor, Role.ADMIN if link.admin else Role.USER)
-        if file.state is not FileState.READY or not await may(self._ports, maker, Action.READ, file):
+        if not await self._leads_to(file, Actor(link.actor, Role.ADMIN if link.admin else Role.USER)):
             raise LinkMissing("there is no such link")
         return file
+
+    async def _leads_to(self, file: File, maker: Actor) -> bool:
+        """Whether a link that ``maker`` has made leads to this file: what is ready and may be read by them."""
+        return file.state is FileState.READY and await may(self._ports, maker, Action.READ, file)
 
     async def _may_revoke(self, actor: Actor, link: Link) -> bool:
         if actor.is_admin or actor.id == link.actor:

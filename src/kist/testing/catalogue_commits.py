@@ -243,6 +243,7 @@ class CommitContract:
     async def test_many_changes_go_in_one_commit(self, catalogue: Catalogue) -> None:
         files = [a_file() for _ in range(500)]
         await clashes(catalogue, *map(Add, files), Add(files[0]), at_change=500)
+        await clashes(catalogue, *map(Add, files[:300]), Add(files[0]), *map(Add, files[300:]), at_change=300)
         with pytest.raises(FileMissing):
             await catalogue.file(files[0].id)
         await catalogue.commit(*map(Add, files))

@@ -169,6 +169,16 @@ class SharingContract:
         assert await catalogue.spoken_for("base", ("ready",)) == {"ready"}
         assert await catalogue.spoken_for("base", ()) == await catalogue.spoken_for("none", asked) == frozenset()
 
+    async def test_some_files_by_id(self, catalogue: Catalogue) -> None:
+        files = [a_file(), a_file(state=FileState.PENDING), a_file(state=FileState.REMOVED), a_file(bucket="other")]
+        await catalogue.commit(*map(Add, files), Add(a_file()))
+        by_id = {file.id: file for file in files}
+        assert await catalogue.some_files([*by_id]) == by_id
+        assert await catalogue.some_files([files[1].id]) == {files[1].id: files[1]}
+        assert await catalogue.some_files([new_id() for _ in range(995)] + [*by_id]) == by_id
+        assert await catalogue.some_files(["", "a\0b", "\ud800", files[0].id, files[0].id]) == {files[0].id: files[0]}
+        assert await catalogue.some_files(["\ud800"]) == await catalogue.some_files([]) == {}
+
     async def test_totals(self, catalogue: Catalogue) -> None:
         ended = an_upload(state=UploadState.DONE, reserved=100)
         late = a_doomed(not_before=at(5))

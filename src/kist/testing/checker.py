@@ -72,7 +72,7 @@ class Folder:
                 key = "/".join([*parents, name])
                 modified = os.lstat(os.path.join(folder, name)).st_mtime
                 if bucket == TEMPORARY:
-                    yield Found(TEMPORARY, key, modified, marks=name.partition("-")[0])
+                    yield Found(TEMPORARY, key, modified, marks=_mark_in(key))
                 elif key.startswith(OURS):
                     yield Found(bucket, key, modified)
 
@@ -90,6 +90,11 @@ class Rows(NamedTuple):
     doomed: list[Row]
     usage: list[Row]
     integrity: str
+
+    @property
+    def under_way(self) -> list[Row]:
+        """The uploads that have not ended."""
+        return [row for row in self.uploads if row["state"] in ("open", "sealing")]
 
 
 def read_rows(database: Path) -> Rows:
@@ -125,7 +130,7 @@ def check(
     nothing may be under way any more. ``now``: seconds since 1970.
     """
     rows = read_rows(database)
-    ready = [row for row in rows.files if row["state"] == "ready"]
+    ready = [_with_digest(row, objects) for row in rows.files if row["state"] == "ready"]
     violations = [] if rows.integrity == "ok" else [f"the database is damaged: {rows.integrity}"]
     violations += _check_objects(ready, objects)
     violations += _check_places(rows, objects, (time.time() if now is None else now) - grace)
@@ -133,9 +138,25 @@ def check(
     violations += _check_keys(rows, ready)
     violations += _check_log(ready, log)
     if settled:
-        violations += [f"unfinished: upload {row['id']} is still {row['state']}" for row in rows.uploads]
-        violations += [f"unfinished: file {row['id']} is pending" for row in rows.files if row["state"] == "pending"]
+        violations += [f"unfinished: upload {row['id']} is still {row['state']}" for row in rows.under_way]
+        # The file of a ticket that has ended stays pending, so that the upload can be started over.
+        ended = {row["file_id"] for row in rows.uploads} - {row["file_id"] for row in rows.under_way}
+        pending = [row["id"] for row in rows.files if row["state"] == "pending" and row["id"] not in ended]
+        violations += [f"unfinished: file {file_id} is pending" for file_id in pending]
     return violations
+
+
+def _with_digest(row: Row, objects: Objects) -> Row:
+    """The row of a ready file with its sha256, as it is found where the server has not seen all of the bytes."""
+    if row["sha256"] is not None:
+        return row
+    digest = hashlib.sha256()
+    try:
+        for block in objects.blocks(row["bucket"], row["key"]):
+            digest.update(block)
+    except FileNotFoundError:
+        return row  # which is told elsewhere
+    return {**row, "sha256": digest.hexdigest()}
 
 
 def _check_objects(ready: Iterable[Row], objects: Objects) -> Iterator[str]:
@@ -156,8 +177,9 @@ def _check_objects(ready: Iterable[Row], objects: Objects) -> Iterator[str]:
 
 def _check_places(rows: Rows, objects: Objects, oldest: float) -> Iterator[str]:
     """``oldest``: what was modified before that needs a row."""
-    holders = [row for row in rows.files if row["state"] != "removed"] + rows.uploads + rows.doomed
+    holders = [row for row in rows.files if row["state"] in ("ready", "lost")] + rows.under_way + rows.doomed
     known = {_at(row) for row in holders}
+    known |= {(row["bucket"], row["target"]) for row in rows.under_way if row.get("target")}
     marks = {_mark(*at) for at in known}
     for each in objects.found():
         has_row = (each.bucket, each.key) in known if each.marks is None else each.marks in marks
@@ -167,14 +189,12 @@ def _check_places(rows: Rows, objects: Objects, oldest: float) -> Iterator[str]:
 
 
 def _check_usage(rows: Rows) -> Iterator[str]:
-    holding = ("ready", "pending")
     sums: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows.files:
-        sums[row["owner"]].update(
-            bytes=row["size"] if row["state"] == "ready" else 0, files=int(row["state"] in holding)
-        )
-    for row in rows.uploads:
-        sums[row["owner"]].update(bytes=row["reserved"], uploads=1)
+        if row["state"] == "ready":
+            sums[row["owner"]].update(bytes=row["size"], files=1)
+    for row in rows.under_way:
+        sums[row["owner"]].update(bytes=row["reserved"], files=int(row["new"]), uploads=1)
     counted = {row["owner"]: row for row in rows.usage}
     for owner in sorted({*sums, *counted}):
         for counter in ("bytes", "files", "uploads"):
@@ -191,7 +211,7 @@ def _check_keys(rows: Rows, ready: Iterable[Row]) -> Iterator[str]:
     for row in rows.doomed:
         if _at(row) in counts:
             yield f"I5: the object {row['bucket']}/{row['key']} of a ready file is doomed"
-    for row in rows.uploads:
+    for row in rows.under_way:
         if _at(row) in counts:
             yield f"I5: upload {row['id']} writes to the object of a ready file, {row['bucket']}/{row['key']}"
 
@@ -278,6 +298,11 @@ def _at(row: Row) -> At:
 def _mark(bucket: str, key: str) -> str:
     """How the disk store begins the names of the temporary files of a place."""
     return hashlib.sha256(f"{bucket}/{key}".encode()).hexdigest()[:32]
+
+
+def _mark_in(key: str) -> str:
+    """The mark in the name of a temporary file, or of the folder of parts that it lies in."""
+    return key.removeprefix("parts/").partition("/")[0].partition("-")[0]
 
 
 def read_log(path: Path) -> Iterator[Row]:

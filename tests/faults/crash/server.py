@@ -28,12 +28,12 @@ from kist.testing.failpoints import Failpoints
 
 async def main(arguments: argparse.Namespace) -> None:
     clock = SystemClock()
-    settings = read_settings()
+    listener = bind("127.0.0.1", arguments.port)
+    url = address_of(listener)
+    settings = dataclasses.replace(read_settings(), public_url=url)
     limits = Limits(lease=timedelta(seconds=arguments.lease), read_grace=timedelta(seconds=arguments.grace))
     points = Failpoints.from_environment(clock)
     kist = await compose(settings, clock=clock, ids=SystemIds(), limits=limits, points=points)
-    listener = bind("127.0.0.1", arguments.port)
-    url = address_of(listener)
     app = build_asgi(kist, dialects(settings), options=HostOptions(base_url=url))
     every = timedelta(seconds=arguments.every)
     chores = tuple(dataclasses.replace(chore, every=every) for chore in CHORES)

@@ -10,6 +10,7 @@ from kist.model.limits import Limits
 from kist.ports.system import Clock, Ids
 from kist.service.kist import Kist
 from kist.settings import Settings, read_settings
+from kist.system import SystemClock
 from kist.testing.failpoints import Failpoints, pointed_catalogue, pointed_store
 
 
@@ -21,8 +22,11 @@ def disk_settings(home: Path) -> Settings:
 async def compose(
     settings: Settings, *, clock: Clock, ids: Ids, limits: Limits | None = None, points: Failpoints | None = None
 ) -> Kist:
-    """As ``kist.app.build`` does, with these limits, and with ``points`` reached once it stands."""
-    ports = replace(await open_ports(settings, clock, ids), limits=limits or Limits())
+    """As ``kist.app.build`` does, with these limits, and with ``points`` reached once it stands.
+
+    ``clock`` is the service's. The store keeps the machine's: an S3 server refuses who comes from another day.
+    """
+    ports = replace(await open_ports(settings, SystemClock(), ids), clock=clock, limits=limits or Limits())
     if points is not None:
         store, catalogue = pointed_store(ports.store, points), pointed_catalogue(ports.catalogue, points)
         ports = replace(ports, store=store, catalogue=catalogue)

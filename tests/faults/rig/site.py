@@ -19,6 +19,7 @@ from tests.servers.server import S3Server
 
 from kist.chores.erase import erase
 from kist.chores.expire import expire
+from kist.chores.settle import settle
 from kist.model.actor import Actor, Role
 from kist.model.query import FileQuery
 from kist.model.upload import Intent
@@ -81,7 +82,7 @@ class Site:
         """Start again ``after`` so many seconds and let the chores run. Returns how much they did."""
 
         async def recover(kist: Kist) -> int:
-            return await expire(kist) + await erase(kist)
+            return await settle(kist) + await expire(kist) + await erase(kist)
 
         return self.alone(recover, after=after)
 

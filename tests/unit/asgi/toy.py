@@ -17,6 +17,8 @@ from kist.asgi.options import Deadlines, HostOptions
 from kist.asgi.serving import in_thread
 from kist.errors import Broken, FileMissing, KistError, NotSignedIn
 from kist.model.actor import ANONYMOUS, Actor, Role
+from kist.ports.measures import Measures
+from kist.service.uncounted import Uncounted
 from kist.wire.call import Call
 from kist.wire.problems import problem
 from kist.wire.reply import Reply
@@ -45,6 +47,7 @@ class ToyKist:
     """What the handlers below write down."""
 
     entry: ToyEntry = field(default_factory=ToyEntry)
+    measures: Measures = field(default_factory=Uncounted)
     draining: bool = False
     pulled: int = 0
     closed: int = 0

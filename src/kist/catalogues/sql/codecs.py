@@ -34,7 +34,7 @@ class Codec(msgspec.Struct, frozen=True):
 
 def time_text(time: datetime) -> str:
     """``YYYY-MM-DD HH:MM:SS.ffffff`` in UTC: always six digits, so that the order of texts is the order of times."""
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return time.astimezone(UTC).isoformat(" ", "microseconds")[:-6]  # without +00:00
 
 
 def text_time(text: str) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import chain, repeat
 from typing import Any
 
 from kist.catalogues.sql.schema import (
@@ -111,14 +112,35 @@ _MOST_KEYS = (1, 10, 100, 1000)
 
 def spoken_for(bucket: str, keys: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """The text and parameters that find those of ``keys`` which a row names. Few texts, whatever their number."""
-    room = next(size for size in _MOST_KEYS if size >= len(keys))
-    params: dict[str, Any] = {f"key{at}": keys[min(at, len(keys) - 1)] for at in range(room)}
+    room, params = _many(keys)
     return _spoken_for(room), params | {"bucket": bucket}
+
+
+def some_files(file_ids: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The text and parameters that find the files with these ids. Few texts, whatever their number."""
+    room, params = _many(file_ids)
+    return _some_files(room), params
+
+
+def _many(keys: Sequence[str]) -> tuple[int, dict[str, Any]]:
+    """How many parameters a text with room for ``keys`` has, and their values; the last fills what is left over."""
+    room = next(size for size in _MOST_KEYS if size >= len(keys))
+    return room, dict(zip(_names(room), chain(keys, repeat(keys[-1])), strict=False))
+
+
+@lru_cache(maxsize=len(_MOST_KEYS))
+def _names(room: int) -> tuple[str, ...]:
+    return tuple(f"key{at}" for at in range(room))
+
+
+@lru_cache(maxsize=len(_MOST_KEYS))
+def _some_files(room: int) -> str:
+    return FILES.select(" ".join(("WHERE id IN (", ", ".join(f":{name}" for name in _names(room)), ")")))
 
 
 @lru_cache(maxsize=len(_MOST_KEYS))
 def _spoken_for(room: int) -> str:
-    keys = ", ".join(f":key{at}" for at in range(room))
+    keys = ", ".join(f":{name}" for name in _names(room))
     return " UNION ".join(  # of fixed words and parameter names alone
         " ".join(("SELECT", column, "FROM", table, "WHERE bucket = :bucket AND", column, "IN (", keys, ")", states))
         for table, column, states in (

@@ -87,6 +87,7 @@ class RowCodec(Generic[R]):
     def __init__(self, table: Table[R], codec: Codec):
         self._table = table
         self._encoders = {name: codec.encoder(kind) for name, kind in table.kinds.items()}
+        self._encoding = tuple((name, encode) for name, encode in self._encoders.items() if encode is not None)
         found = ((at, codec.decoder(kind)) for at, kind in enumerate(table.kinds.values()))
         self._decoders = tuple((at, decode) for at, decode in found if decode is not None)
 
@@ -108,7 +109,10 @@ class RowCodec(Generic[R]):
 
     def encode(self, row: R) -> dict[str, Any]:
         """Every column of the row by name."""
-        cells = {name: self.cell(name, getattr(row, name)) for name in self._table.fields}
+        cells = msgspec.structs.asdict(row)  # type: ignore[arg-type,unused-ignore]
+        for name, encode in self._encoding:
+            if cells[name] is not None:
+                cells[name] = encode(cells[name])
         for name, source, make in self._table.derived:
             cells[name] = make(getattr(row, source))
         return cells

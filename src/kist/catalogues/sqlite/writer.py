@@ -36,6 +36,10 @@ from kist.catalogues.sqlite.reserve import Reserve
 from kist.errors import Broken, Invalid, KistError
 
 MAX_GROUP = 256
+MANY_ALIKE = 20
+"""So many changes of one kind in a commit are made at once."""
+
+_OF_ONE_ROW = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 
 Outcome = int | None | Exception
 
@@ -210,11 +214,24 @@ class Writer:
         if len(statements) == 1:
             return self._run_all(statements)
         self._cursor.execute("SAVEPOINT one")
-        outcome = self._run_all(statements)
+        outcome = None if self._run_alike(statements) else self._run_all(statements)
         if outcome is not None:
             self._cursor.execute("ROLLBACK TO one")
         self._cursor.execute("RELEASE one")
         return outcome
+
+    def _run_alike(self, statements: Sequence[Statement]) -> bool:
+        """Run many statements of one text at once. False, with nothing done, unless that could be and all went well."""
+        sql = statements[0].sql
+        if len(statements) < MANY_ALIKE or any(each.sql != sql or not each.counted for each in statements):
+            return False
+        try:
+            if self._cursor.executemany(sql, [each.params for each in statements]).rowcount == len(statements):
+                return True
+        except (UnicodeEncodeError, OverflowError, sqlite3.DataError, *_OF_ONE_ROW):
+            pass  # one by one it will be seen which it is
+        self._cursor.execute("ROLLBACK TO one")
+        return False
 
     def _run_all(self, statements: Sequence[Statement]) -> Outcome:
         """None, or the index of the statement that is refused, or why this commit alone fails.
@@ -226,7 +243,7 @@ class Writer:
                 cursor = self._cursor.execute(statement.sql, statement.params)
             except (UnicodeEncodeError, OverflowError, sqlite3.DataError) as error:
                 return _linked(Invalid("a value cannot be stored: text must be Unicode, numbers below 2^63"), error)
-            except (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError) as error:
+            except _OF_ONE_ROW as error:
                 return index if is_taken(error) else _caused(error)
             if statement.counted and cursor.rowcount != 1:
                 return index

@@ -1,10 +1,10 @@
-"""The native API: files, uploads, links, shares, keys, health and its own description; problems are RFC 9457."""
+"""The native API: files, uploads, links, shares, keys, health, numbers, its own description; problems are RFC 9457."""
 
 from __future__ import annotations
 
 from functools import cache
 
-from kist.dialects.native import files, health, keys, links, shares, uploads
+from kist.dialects.native import files, health, keys, links, metrics, shares, uploads
 from kist.service.kist import Kist
 from kist.wire.call import Call
 from kist.wire.docs_page import docs_reply
@@ -50,6 +50,7 @@ DIALECT = Dialect(
         *shares.ROUTES,
         *keys.ROUTES,
         *health.ROUTES,
+        *metrics.ROUTES,
         *DESCRIPTION_ROUTES,
     ),
     show_error=problem,

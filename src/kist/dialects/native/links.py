@@ -14,7 +14,7 @@ from kist.model.file import File
 from kist.model.link import Disposition, Link
 from kist.model.query import MAX_PAGE
 from kist.service.kist import Kist
-from kist.service.links import LinkTerms
+from kist.service.links import LinkTerms, MadeLinks
 from kist.wire.call import Call, Query
 from kist.wire.credentials import bearer_or_basic
 from kist.wire.decoding import decode_body, decode_query
@@ -85,24 +85,35 @@ class LinkQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def make(call: Call, kist: Kist) -> Reply:
     """Make links."""
     asked = await decode_body(call, NewLinks)
-    terms = LinkTerms(
+    made = await kist.links.make(call.actor, asked.files, terms_of(asked))
+    return Reply.json(shape_made(kist, made, call.base_url))
+
+
+def terms_of(asked: NewLinks) -> LinkTerms:
+    """The terms that a caller names."""
+    return LinkTerms(
         life=None if asked.expires_in is None else _span(asked.expires_in),
         disposition=asked.disposition,
         max_uses=asked.max_uses,
         password=asked.password,
     )
-    made = await kist.links.make(call.actor, asked.files, terms)
+
+
+def shape_made(kist: Kist, made: MadeLinks, base_url: str) -> MadeLinksShape:
+    """Links just made, as the native API shows them. ``base_url``: the address of this Kist."""
     links = {
-        file_id: LinkShape(link.id, _url(call, kist, link), link.expires_at) for file_id, link in made.links.items()
+        file_id: LinkShape(link.id, _url(kist, link, base_url), link.expires_at) for file_id, link in made.links.items()
     }
-    return Reply.json(MadeLinksShape(links, {file_id: as_problem(error) for file_id, error in made.errors.items()}))
+    return MadeLinksShape(links, {file_id: as_problem(error) for file_id, error in made.errors.items()})
 
 
 async def page(call: Call, kist: Kist) -> Reply:
     """List my links."""
     asked = decode_query(call.query, LinkQuery)
     found = await kist.links.page(call.actor, asked.limit, read_time_cursor(asked.cursor))
-    return Reply.json(LinkPage(tuple(_row(call, kist, link) for link in found.items), write_time_cursor(found.next)))
+    return Reply.json(
+        LinkPage(tuple(shape_link(kist, link, call.base_url) for link in found.items), write_time_cursor(found.next))
+    )
 
 
 async def revoke(call: Call, kist: Kist) -> Reply:
@@ -153,14 +164,15 @@ def _span(seconds: int) -> timedelta:
         raise Invalid("expires_in is a number of seconds") from error
 
 
-def _url(call: Call, kist: Kist, link: Link) -> str:
-    return f"{call.base_url}/l/{kist.links.token(link)}"
+def _url(kist: Kist, link: Link, base_url: str) -> str:
+    return f"{base_url}/l/{kist.links.token(link)}"
 
 
-def _row(call: Call, kist: Kist, link: Link) -> LinkRow:
+def shape_link(kist: Kist, link: Link, base_url: str) -> LinkRow:
+    """A link as the native API lists it."""
     return LinkRow(
         link.id,
-        _url(call, kist, link),
+        _url(kist, link, base_url),
         link.expires_at,
         link.file_id,
         link.created_at,

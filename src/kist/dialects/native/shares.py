@@ -44,7 +44,7 @@ class ShareList(msgspec.Struct, frozen=True):
 async def page(call: Call, kist: Kist) -> Reply:
     """List the shares of a file."""
     shares = await kist.shares.of_file(call.actor, call.params["id"])
-    return Reply.json(ShareList(tuple(map(_shape, shares))))
+    return Reply.json(ShareList(tuple(map(shape_share, shares))))
 
 
 async def grant(call: Call, kist: Kist) -> Reply:
@@ -53,7 +53,7 @@ async def grant(call: Call, kist: Kist) -> Reply:
     share = await kist.shares.grant(
         call.actor, call.params["id"], call.params["actor"], asked.actions, expires_at=asked.expires_at
     )
-    return Reply.json(_shape(share))
+    return Reply.json(shape_share(share))
 
 
 async def withdraw(call: Call, kist: Kist) -> Reply:
@@ -62,7 +62,8 @@ async def withdraw(call: Call, kist: Kist) -> Reply:
     return Reply.empty()
 
 
-def _shape(share: Share) -> ShareShape:
+def shape_share(share: Share) -> ShareShape:
+    """A share as the native API shows it."""
     return ShareShape(share.actor, share.actions, share.granted_by, share.created_at, share.expires_at)
 
 

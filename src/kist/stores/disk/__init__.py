@@ -29,10 +29,11 @@ from kist.model.grant import Grant
 from kist.model.place import Place
 from kist.ports.system import Clock, Ids
 from kist.ports.wiring import Aside, Wiring
-from kist.stores.disk import buckets, drafts, erasing, parts, reader, sealing, walk
+from kist.stores.disk import buckets, drafts, erasing, parts, reader, walk
 from kist.stores.disk.facts import nanoseconds, stored
-from kist.stores.disk.incoming import Incoming, in_one, receive_part
-from kist.stores.disk.signing import DoorSigner
+from kist.stores.disk.incoming import Incoming
+from kist.stores.disk.multipart import Multipart
+from kist.stores.disk.signing import Signing
 
 
 def connect(wiring: Wiring) -> DiskStore:
@@ -40,19 +41,23 @@ def connect(wiring: Wiring) -> DiskStore:
     path = wiring.url.removeprefix("disk:").removeprefix("//")
     if not wiring.url.startswith("disk:") or not path:
         raise Misconfigured("KIST_STORE: write disk:/path, with the folder that is to hold the objects")
-    signer = DoorSigner(wiring.token_secret, wiring.public_url, wiring.clock)
-    return DiskStore(Path(path), wiring.aside, wiring.clock, wiring.ids, signer)
+    signing = Signing(wiring.token_secret, wiring.public_url, wiring.clock)
+    return DiskStore(Path(path), wiring.aside, wiring.clock, wiring.ids, signing)
 
 
 class DiskStore:
-    """An ``ObjectStore`` with all abilities but those of a remote one. No media type is kept beside the bytes."""
+    """An ``ObjectStore`` that also holds buckets, copies, seals, takes parts, and answers what it has signed.
 
-    def __init__(self, root: Path, aside: Aside, clock: Clock, ids: Ids, signer: DoorSigner | None = None) -> None:
+    No media type is kept beside the bytes. Without ``signing`` it signs nothing: ``Misconfigured``.
+    """
+
+    def __init__(self, root: Path, aside: Aside, clock: Clock, ids: Ids, signing: Signing | None = None) -> None:
         self._root = root
         self._aside = aside
         self._clock = clock
         self._ids = ids
-        self._signer = signer or DoorSigner(b"", "", clock)
+        self._signing = signing or Signing(b"", "", clock)
+        self._multipart = Multipart(root, aside, clock, ids)
 
     async def put(self, place: Place, body: AsyncIterable[bytes], rules: PutRules) -> Stored:
         incoming = self._incoming(place)
@@ -114,40 +119,36 @@ class DiskStore:
             opened.close()
 
     async def seal(self, source: Place, target: Place, rules: PutRules) -> Stored:
-        linked = await self._aside(sealing.seal, self._root, source, target, self._ids.token())
-        return await self.copy(source, target, rules) if linked is None else linked
+        draft = drafts.Draft(self._root, target, self._ids.token())
+        try:
+            linked = await self._aside(draft.link, source)
+        except BaseException:
+            draft.refuse()  # a caller who was cancelled: what another thread is doing for it comes to nothing
+            raise
+        return linked or await self.copy(source, target, rules)
 
     async def start_parts(self, place: Place, rules: PutRules) -> str:
-        return await self._aside(parts.start, self._root, place, self._ids.token())
+        return await self._multipart.start_parts(place, rules)
 
     async def put_part(self, place: Place, parts_id: str, number: int, body: bytes) -> PartRef:
-        return await self.receive_part(place, parts_id, number, in_one(body), len(body))
+        return await self._multipart.put_part(place, parts_id, number, body)
+
+    def parts(self, place: Place, parts_id: str) -> AsyncIterator[PartRef]:
+        return self._multipart.parts(place, parts_id)
+
+    async def finish_parts(self, place: Place, parts_id: str, parts: Sequence[PartRef]) -> Stored:
+        return await self._multipart.finish_parts(place, parts_id, parts)
+
+    async def drop_parts(self, place: Place, parts_id: str) -> None:
+        await self._multipart.drop_parts(place, parts_id)
+
+    def open_parts(self, bucket: str, prefix: str = "") -> AsyncIterator[OpenParts]:
+        return self._multipart.open_parts(bucket, prefix)
 
     async def receive_part(
         self, place: Place, parts_id: str, number: int, body: AsyncIterable[bytes], size: int
     ) -> PartRef:
-        token = self._ids.token()
-        draft = await self._aside(parts.PartDraft, self._root, place, parts_id, number, token)
-        try:
-            return await receive_part(draft, self._aside, body, size)
-        finally:
-            await self._aside(draft.drop)
-
-    async def parts(self, place: Place, parts_id: str) -> AsyncIterator[PartRef]:
-        for part in await self._aside(parts.parts, self._root, place, parts_id):
-            yield part
-
-    async def finish_parts(self, place: Place, parts_id: str, refs: Sequence[PartRef]) -> Stored:
-        draft = drafts.Draft(self._root, place, self._ids.token())
-        now = nanoseconds(self._clock.now())
-        return await self._aside(parts.finish, self._root, place, parts_id, refs, draft, now)
-
-    async def drop_parts(self, place: Place, parts_id: str) -> None:
-        await self._aside(parts.drop, self._root, place, parts_id)
-
-    async def open_parts(self, bucket: str, prefix: str = "") -> AsyncIterator[OpenParts]:
-        for each in await self._aside(parts.open_parts, self._root, bucket, prefix):
-            yield each
+        return await self._multipart.receive_part(place, parts_id, number, body, size)
 
     def sign(
         self,
@@ -159,15 +160,15 @@ class DiskStore:
         query: Sequence[tuple[str, str]] = (),
         since: datetime | None = None,
     ) -> SignedRequest:
-        return self._signer.sign(method, place, expires, headers=headers, query=query, since=since)
+        return self._signing.request(method, place, expires, headers=headers, query=query, since=since)
 
     def sign_form(self, place: Place, expires: timedelta, limits: FormLimits) -> SignedForm:
-        return self._signer.sign_form(place, expires, limits)
+        return self._signing.form(place, expires, limits)
 
     def verify(self, token: str) -> Grant:
-        return self._signer.verify(token)
+        return self._signing.verify(token)
 
-    def _incoming(self, place: Place) -> Incoming:
+    def _incoming(self, place: Place) -> Incoming[Stored]:
         return Incoming(drafts.Draft(self._root, place, self._ids.token()), self._aside)
 
     async def _blocks(self, opened: reader.Reader, first: bytes) -> AsyncIterator[bytes]:

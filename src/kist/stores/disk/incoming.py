@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable
+from collections.abc import AsyncIterable, Awaitable
 from contextlib import suppress
+from typing import Generic, TypeVar
 
 from kist.errors import Incomplete
-from kist.model.content import PartRef, Stored
 from kist.ports.wiring import Aside
-from kist.stores.disk.drafts import Draft
-from kist.stores.disk.parts import PartDraft
 from kist.stores.disk.reader import Reader
+from kist.stores.disk.temporary import Temporary
+
+T = TypeVar("T")
 
 GATHERED = 1024 * 1024
 """Bytes that are collected before they are written. Twice as many are in memory at most."""
 
 
-class Incoming:
-    """Feeds a draft by way of ``aside``. End it by ``finish``, or by ``give_up`` on any error."""
+class Incoming(Generic[T]):
+    """Feeds a temporary file by way of ``aside``. End it by ``finish``, or by ``give_up`` on any error."""
 
-    def __init__(self, draft: Draft, aside: Aside) -> None:
+    def __init__(self, draft: Temporary[T], aside: Aside) -> None:
         self._draft = draft
         self._aside = aside
         self._gathered: list[bytes] = []
@@ -42,12 +42,12 @@ class Incoming:
             raise Incomplete(f"{size} bytes were declared and another number came", size=size)
 
     async def take(self, source: Reader) -> None:
-        """Take what is left of another object, without its bytes passing through this process."""
+        """Take what is left of another file, without its bytes passing through this process."""
         while source.start < source.stop:
             await self._aside(self._draft.take, source)
 
-    async def finish(self, modified: int) -> Stored:
-        """Put the object in its place, durably."""
+    async def finish(self, modified: int) -> T:
+        """Put the file in its place, durably."""
         await self._written()
         return await self._aside(self._draft.finish, self._gathered, modified)
 
@@ -72,27 +72,3 @@ class Incoming:
         writing, self._writing = self._writing, None
         if writing is not None:
             await writing
-
-
-async def receive_part(draft: PartDraft, aside: Aside, body: AsyncIterable[bytes], size: int) -> PartRef:
-    """Take a part of ``size`` bytes, a mebibyte or so at a time. ``Incomplete`` when another number comes."""
-    digest, gathered, held, came = hashlib.md5(usedforsecurity=False), [], 0, 0
-    async for block in body:
-        came += len(block)
-        if came > size:
-            break
-        digest.update(block)
-        gathered.append(block)
-        held += len(block)
-        if held >= GATHERED:
-            await aside(draft.write, gathered)
-            gathered, held = [], 0
-    if came != size:
-        raise Incomplete(f"{size} bytes were declared for this part and another number came", size=size)
-    await aside(draft.write, gathered)
-    return await aside(draft.finish, digest.hexdigest(), size)
-
-
-async def in_one(data: bytes) -> AsyncIterator[bytes]:
-    """A body that is in memory already."""
-    yield data

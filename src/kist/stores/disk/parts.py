@@ -1,239 +1,348 @@
-"""Multipart uploads: a folder below the temporary one, with a file for each part that has arrived.
+"""Multipart uploads: each is a folder below the temporary one, each part of it a file, joined at the end.
 
-A part is written under a name of its own and then renamed, so that it is there whole or not at all. Joining copies the
-parts into a new file: no descriptor that a part was written through ever leads to the object.
+A part's file is its bytes and, behind them, their MD5: one rename replaces both. The file ``place`` says what the
+upload is for; while it is there the upload is open. The folder is named by place and id, so that no id opens the
+parts of another place.
 """
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
-import shutil
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
-from kist.errors import Incomplete, UploadMissing
-from kist.model.content import OpenParts, PartRef, Stored
+from kist.errors import Incomplete, KistError, StoreUnavailable, UploadMissing
+from kist.model.content import OpenParts, PartRef
 from kist.model.place import Place
 from kist.stores.disk.drafts import Draft, mark
-from kist.stores.disk.facts import modified_of
+from kist.stores.disk.facts import is_object, modified_of
 from kist.stores.disk.failures import translated
-from kist.stores.disk.folders import FOLDER, NOT_THERE, TEMPORARY, open_bucket, open_root
-from kist.stores.disk.reader import Reader, head
+from kist.stores.disk.folders import FOLDER, NOT_THERE, open_bucket, open_root
+from kist.stores.disk.reader import READ, Reader
+from kist.stores.disk.temporary import NEW_FILE, Temporary, open_temporary, write_all
 
-_PREFIX = "parts-"
-_RECORD = "place"
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+PARTS = "parts"
+"""The folder of multipart uploads, in that of temporary files."""
+RECORD = "place"
+_DIGEST = 16  # bytes of an MD5
+_MOST_TRIES = 1000
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Place).decode
+_ID = re.compile(r"[0-9a-f]{32}")
+_PART = re.compile(r"[0-9]{5}")
+
+
+class PartDraft(Temporary[PartRef]):
+    """One part on its way in. ``UploadMissing`` when its upload has ended, also while the part was under way."""
+
+    def __init__(self, root: Path, place: Place, parts_id: str, number: int, token: str) -> None:
+        super().__init__(f"new-{token}")
+        self._root = root
+        self._place = place
+        self._parts_id = parts_id
+        self._number = number
+        self._digest = hashlib.md5(usedforsecurity=False)
+
+    def _open_folder(self) -> int:
+        return _open_upload(self._root, self._place, self._parts_id)
+
+    def _begin(self) -> None:
+        with _ended_if_absent():
+            super()._begin()
+
+    def _add(self, blocks: Sequence[bytes]) -> None:
+        for block in blocks:
+            self._digest.update(block)
+        super()._add(blocks)
+
+    def _end(self) -> None:
+        write_all(self._file, [self._digest.digest()])
+
+    def _publish(self) -> None:
+        with _ended_if_absent():
+            os.stat(RECORD, dir_fd=self._folder, follow_symlinks=False)
+            if self._refused:
+                raise StoreUnavailable("the part was given up")
+            os.rename(self._name, _name_of(self._number), src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            os.fsync(self._folder)
+
+    def _made(self, status: os.stat_result) -> PartRef:
+        return PartRef(number=self._number, etag=self._digest.hexdigest(), size=status.st_size - _DIGEST)
+
+
+class Joined(Draft):
+    """The object that parts become. Getting its name and ending the upload are one step for all who try."""
+
+    def __init__(self, root: Path, place: Place, parts_id: str, token: str) -> None:
+        super().__init__(root, place, token)
+        self._parts_id = parts_id
+
+    def _publish(self) -> None:
+        upload = _open_upload(self._root, self._place, self._parts_id)
+        try:
+            fcntl.flock(upload, fcntl.LOCK_EX)
+            with _ended_if_absent():
+                os.stat(RECORD, dir_fd=upload, follow_symlinks=False)
+            super()._publish()
+            os.unlink(RECORD, dir_fd=upload)
+            os.fsync(upload)  # before any part is removed: an upload that seems open has all its parts
+        finally:
+            os.close(upload)
 
 
 @translated
-def start(root: Path, place: Place, token: str) -> str:
-    """Make the folder of a new multipart upload, durably, and return its id. ``BucketMissing``."""
+def start(root: Path, place: Place, token: str, started: int) -> str:
+    """Make the folder of a new upload, durably, and return the upload's id. ``BucketMissing``."""
     os.close(open_bucket(root, place.bucket))
-    with _temporary(root) as here:
-        name = _folder(place, token)
+    with _all_uploads(root) as here:
+        name = _folder_of(place, token)
         os.mkdir(name, 0o700, dir_fd=here)
-        folder = os.open(name, FOLDER, dir_fd=here)
+        upload = os.open(name, FOLDER, dir_fd=here)
         try:
-            with os.fdopen(os.open(_RECORD, _NEW, 0o600, dir_fd=folder), "wb") as record:
-                record.write(_encode(place))
-                record.flush()
-                os.fsync(record.fileno())
-            os.fsync(folder)
+            _write_record(upload, place, started)
+            os.fsync(upload)
         finally:
-            os.close(folder)
+            os.close(upload)
         os.fsync(here)
     return token
 
 
-class PartDraft:
-    """One part on its way in. Its methods block."""
-
-    def __init__(self, root: Path, place: Place, parts_id: str, number: int, token: str) -> None:
-        self._folder = _open(root, place, parts_id)
-        self._number = number
-        self._name = f".{number}-{token}"
-        try:
-            self._file = os.open(self._name, _NEW, 0o600, dir_fd=self._folder)
-        except BaseException:
-            os.close(self._folder)
-            raise
-
-    @translated
-    def write(self, blocks: Sequence[bytes]) -> None:
-        """Add ``blocks`` at the end."""
-        for block in blocks:
-            rest = memoryview(block)
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
-
-    @translated
-    def finish(self, md5: str, size: int) -> PartRef:
-        """Sync the part and let it replace an earlier one of its number. ``UploadMissing`` if ended meanwhile."""
-        os.fsync(self._file)
-        for name in _named(self._folder, self._number):
-            os.unlink(name, dir_fd=self._folder)
-        try:
-            os.rename(self._name, f"{self._number}-{md5}", src_dir_fd=self._folder, dst_dir_fd=self._folder)
-        except FileNotFoundError as error:
-            raise _missing() from error
-        os.fsync(self._folder)
-        return PartRef(number=self._number, etag=md5, size=size)
-
-    def drop(self) -> None:
-        """Free what is held, and remove what has not become a part. May be called twice."""
-        if self._file >= 0:
-            os.close(self._file)
-            with suppress(OSError):
-                os.unlink(self._name, dir_fd=self._folder)
-            os.close(self._folder)
-        self._file = -1
-
-
 @translated
-def parts(root: Path, place: Place, parts_id: str) -> tuple[PartRef, ...]:
-    """The parts that have arrived, by number. ``UploadMissing``."""
-    folder = _open(root, place, parts_id)
+def is_open(root: Path, place: Place, parts_id: str) -> bool:
+    """Whether the upload has neither been finished nor dropped."""
     try:
-        return tuple(sorted(_refs(folder), key=lambda ref: ref.number))
-    finally:
-        os.close(folder)
-
-
-@translated
-def finish(root: Path, place: Place, parts_id: str, wanted: Sequence[PartRef], draft: Draft, modified: int) -> Stored:
-    """Join ``wanted`` into the object. ``Incomplete``, and ``UploadMissing`` unless it was joined before."""
-    try:
-        folder = _open(root, place, parts_id)
+        os.close(_open_upload(root, place, parts_id))
     except UploadMissing:
-        made = head(root, place)
-        if made is None or made.size != sum(part.size for part in wanted):
-            raise
-        return made
+        return False
+    return True
+
+
+@translated
+def listed(root: Path, place: Place, parts_id: str) -> list[PartRef]:
+    """The parts that have arrived, by number. ``UploadMissing``."""
+    upload = _open_upload(root, place, parts_id)
     try:
-        there = {(ref.number, ref.etag) for ref in _refs(folder)}
-        absent = [part.number for part in wanted if (part.number, part.etag) not in there]
-        if absent or not wanted:
-            raise Incomplete(f"these parts have not arrived: {absent[:20]}", missing=absent[:20])
-        for part in wanted:
-            _append(folder, part, draft)
-        made = draft.finish((), modified)
+        numbers = sorted(int(name) for name in os.listdir(upload) if _PART.fullmatch(name))
+        return [part for number in numbers if (part := _look(upload, number))]
     finally:
-        os.close(folder)
-        draft.drop()
-    drop(root, place, parts_id)
-    return made
+        os.close(upload)
+
+
+@translated
+def check(root: Path, place: Place, parts_id: str, parts: Sequence[PartRef]) -> None:
+    """``Incomplete`` unless all of ``parts`` are there, with the bytes that are meant. ``UploadMissing``."""
+    upload = _open_upload(root, place, parts_id)
+    try:
+        for part in parts:
+            if _look(upload, part.number) != part:
+                raise _not_there(part)
+    finally:
+        os.close(upload)
+
+
+@translated
+def open_part(root: Path, place: Place, parts_id: str, part: PartRef) -> Reader:
+    """The bytes of one part. ``Incomplete`` when other bytes, or none, are there; ``UploadMissing``."""
+    upload = _open_upload(root, place, parts_id)
+    try:
+        found = _open_file(upload, part.number)
+    finally:
+        os.close(upload)
+    if found is None or _ref(part.number, found) != part:
+        raise _not_there(part)
+    found.stop -= _DIGEST
+    return found
 
 
 @translated
 def drop(root: Path, place: Place, parts_id: str) -> None:
-    """Remove the folder of a multipart upload; absent is fine. From here on no part of it can arrive."""
-    with _temporary(root) as here:
-        _remove(here, _folder(place, parts_id))
+    """End an upload and remove its folder, whatever is in it. Absent is fine."""
+    if _ID.fullmatch(parts_id):
+        with _all_uploads(root) as here:
+            _remove(here, _folder_of(place, parts_id))
 
 
 @translated
 def clear(root: Path, place: Place) -> None:
-    """Remove all multipart uploads of ``place``."""
-    with _temporary(root) as here:
+    """End all uploads of ``place``, also those whose folders a crash left half made or half removed."""
+    with _all_uploads(root) as here:
         for name in os.listdir(here):
-            if name.startswith(f"{_PREFIX}{mark(place)}-"):
+            if name.startswith(f"{mark(place)}-"):
                 _remove(here, name)
 
 
 @translated
-def open_parts(root: Path, bucket: str, prefix: str) -> tuple[OpenParts, ...]:
-    """The multipart uploads that are open under ``prefix``, by key."""
-    found = []
-    with _temporary(root) as here:
-        for name in os.listdir(here):
-            if not name.startswith(_PREFIX):
-                continue
-            with suppress(OSError, msgspec.DecodeError):  # dropped, or just being made
-                place, started = _record(here, name)
-                if place.bucket == bucket and place.key.startswith(prefix):
-                    token = name.rpartition("-")[2]
-                    found.append(OpenParts(key=place.key, parts_id=token, started=modified_of(started)))
-    return tuple(sorted(found, key=lambda each: (each.key.encode(), each.parts_id)))
+def uploads(root: Path, bucket: str, prefix: str) -> list[OpenParts]:
+    """The uploads that are open under ``prefix``, by key. ``BucketMissing``."""
+    os.close(open_bucket(root, bucket))
+    with _all_uploads(root) as here:
+        found = [(name, record) for name in os.listdir(here) if (record := _read_record(here, name))]
+    shown = [
+        OpenParts(key=place.key, parts_id=name.rpartition("-")[2], started=modified_of(status))
+        for name, (place, status) in found
+        if place.bucket == bucket and place.key.startswith(prefix)
+    ]
+    return sorted(shown, key=lambda each: (each.key, each.started, each.parts_id))
 
 
-def _append(folder: int, part: PartRef, draft: Draft) -> None:
-    reader = Reader(os.open(f"{part.number}-{part.etag}", _READ, dir_fd=folder))
-    try:
-        while reader.start < reader.stop:
-            draft.take(reader)
-    finally:
-        reader.close()
+def _ended() -> UploadMissing:
+    """Finished, dropped, or never there: all alike."""
+    return UploadMissing("this multipart upload has been finished or dropped")
 
 
-def _record(here: int, name: str) -> tuple[Place, os.stat_result]:
-    folder = os.open(name, FOLDER, dir_fd=here)
-    try:
-        with os.fdopen(os.open(_RECORD, _READ, dir_fd=folder), "rb") as record:
-            return _decode(record.read()), os.fstat(record.fileno())
-    finally:
-        os.close(folder)
+def _folder_of(place: Place, parts_id: str) -> str:
+    return f"{mark(place)}-{parts_id}"
 
 
-def _refs(folder: int) -> Iterator[PartRef]:
-    for name in os.listdir(folder):
-        number, _, etag = name.partition("-")
-        if number.isdigit():
-            size = os.stat(name, dir_fd=folder, follow_symlinks=False).st_size
-            yield PartRef(number=int(number), etag=etag, size=size)
-
-
-def _named(folder: int, number: int) -> list[str]:
-    return [name for name in os.listdir(folder) if name.startswith(f"{number}-")]
-
-
-def _open(root: Path, place: Place, parts_id: str) -> int:
-    """The folder of a multipart upload. ``UploadMissing``."""
-    if not parts_id.isalnum():
-        raise _missing()
-    with _temporary(root) as here:
-        try:
-            return os.open(_folder(place, parts_id), FOLDER, dir_fd=here)
-        except OSError as error:
-            if error.errno in NOT_THERE:
-                raise _missing() from error
-            raise
-
-
-def _remove(here: int, name: str) -> None:
-    """First away from its name, so that nothing more is put into it."""
-    gone = f".gone-{name}"
-    with suppress(FileNotFoundError):
-        os.rename(name, gone, src_dir_fd=here, dst_dir_fd=here)
-        os.fsync(here)
-    shutil.rmtree(gone, ignore_errors=True, dir_fd=here)
-
-
-def _folder(place: Place, parts_id: str) -> str:
-    return f"{_PREFIX}{mark(place)}-{parts_id}"
+def _name_of(number: int) -> str:
+    return f"{number:05d}"
 
 
 @contextmanager
-def _temporary(root: Path) -> Iterator[int]:
-    """The folder of temporary files, made when there is none yet."""
-    root_fd = open_root(root)
+def _all_uploads(root: Path) -> Iterator[int]:
+    """The folder of all uploads, made when there is none yet."""
+    temporary = open_temporary(root)
     try:
         with suppress(FileExistsError):
-            os.mkdir(TEMPORARY, 0o700, dir_fd=root_fd)
-        here = os.open(TEMPORARY, FOLDER, dir_fd=root_fd)
+            os.mkdir(PARTS, 0o700, dir_fd=temporary)
+            os.fsync(temporary)
+            _sync_root(root)  # the folder of temporary files may be as new
+        here = os.open(PARTS, FOLDER, dir_fd=temporary)
     finally:
-        os.close(root_fd)
+        os.close(temporary)
     try:
         yield here
     finally:
         os.close(here)
 
 
-def _missing() -> UploadMissing:
-    return UploadMissing("there is no such multipart upload, or it has ended")
+def _sync_root(root: Path) -> None:
+    root_fd = open_root(root)
+    try:
+        os.fsync(root_fd)
+    finally:
+        os.close(root_fd)
+
+
+def _open_upload(root: Path, place: Place, parts_id: str) -> int:
+    """The folder of an open upload. ``UploadMissing``."""
+    if not _ID.fullmatch(parts_id):
+        raise _ended()
+    with _all_uploads(root) as here, _ended_if_absent():
+        upload = os.open(_folder_of(place, parts_id), FOLDER, dir_fd=here)
+        try:
+            os.stat(RECORD, dir_fd=upload, follow_symlinks=False)
+        except BaseException:
+            os.close(upload)
+            raise
+        return upload
+
+
+@contextmanager
+def _ended_if_absent() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise _ended() from error
+
+
+def _write_record(upload: int, place: Place, started: int) -> None:
+    file = os.open(RECORD, NEW_FILE, 0o600, dir_fd=upload)
+    try:
+        write_all(file, [msgspec.json.encode(place)])
+        os.utime(file, ns=(started, started))
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _read_record(here: int, name: str) -> tuple[Place, os.stat_result] | None:
+    """None for an upload that has ended meanwhile, or whose beginning a crash cut off."""
+    try:
+        upload = os.open(name, FOLDER, dir_fd=here)
+        try:
+            file = os.open(RECORD, READ, dir_fd=upload)
+        finally:
+            os.close(upload)
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return None
+        raise
+    try:
+        return msgspec.json.decode(os.read(file, 65_536), type=Place), os.fstat(file)
+    except (msgspec.MsgspecError, KistError):
+        return None
+    finally:
+        os.close(file)
+
+
+def _open_file(upload: int, number: int) -> Reader | None:
+    try:
+        found = Reader(os.open(_name_of(number), READ, dir_fd=upload))
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return None
+        raise
+    if not is_object(found.status) or found.stop < _DIGEST:
+        found.close()
+        return None
+    return found
+
+
+def _ref(number: int, file: Reader) -> PartRef:
+    size = file.stop - _DIGEST
+    return PartRef(number=number, etag=os.pread(file.fd, _DIGEST, size).hex(), size=size)
+
+
+def _look(upload: int, number: int) -> PartRef | None:
+    found = _open_file(upload, number)
+    if found is None:
+        return None
+    try:
+        return _ref(number, found)
+    finally:
+        found.close()
+
+
+def _not_there(part: PartRef) -> Incomplete:
+    return Incomplete(f"part {part.number} has not arrived, or with other bytes", part=part.number)
+
+
+def _remove(here: int, name: str) -> None:
+    """Remove the folder of an upload: its record first, so that nothing new is taken for it. Absent is fine."""
+    try:
+        upload = os.open(name, FOLDER, dir_fd=here)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(upload, fcntl.LOCK_EX)
+        _forget(upload, RECORD)
+        _empty(here, name, upload)
+    finally:
+        os.close(upload)
+
+
+def _empty(here: int, name: str, upload: int) -> None:
+    for _ in range(_MOST_TRIES):
+        for part in os.listdir(upload):
+            _forget(upload, part)
+        try:
+            os.rmdir(name, dir_fd=here)
+        except FileNotFoundError:
+            return
+        except OSError:
+            if os.listdir(upload):  # a part that was under way has come in between
+                continue
+            raise
+        return
+    raise StoreUnavailable("parts kept coming in for an upload that has ended")
+
+
+def _forget(upload: int, name: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=upload)

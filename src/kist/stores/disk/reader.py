@@ -17,7 +17,7 @@ BLOCK = 1024 * 1024
 """Bytes per read."""
 
 # Not blocking: opening a pipe that somebody planted must not wait for its writer.
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NO_FILE = (*NOT_THERE, errno.ENXIO)
 
 
@@ -62,7 +62,7 @@ def open_object(root: Path, place: Place) -> Reader:
     folders, name = split(place.key)
     try:
         with existing(root, place.bucket, folders) as here:
-            reader = Reader(os.open(name, _READ, dir_fd=here))
+            reader = Reader(os.open(name, READ, dir_fd=here))
     except BucketMissing as error:
         raise missing(place) from error
     except OSError as error:

@@ -1,42 +1,47 @@
-"""Signed requests to Kist itself: what S3 would sign into a URL or a form stands in one token, with a code.
+"""Signed requests that lead to Kist itself: a token says what is allowed and carries its own proof.
 
-A token is the grant in MessagePack and a code over it (HMAC-SHA256), both in the URL-safe alphabet. Nothing is kept:
-whoever holds the secret can tell whether a token is genuine, and what it allows.
+A token is the msgpack of a ``Grant`` and its HMAC-SHA256, both in base64url without padding, with a dot between.
+Nothing is kept: whoever has the secret can verify. The dialect ``door`` answers such requests.
 """
 
 from __future__ import annotations
 
+import base64
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
-from kist.errors import Expired, KistError, Misconfigured, NotAllowed
+from kist.errors import Expired, Misconfigured, NotAllowed
 from kist.model.content import FormLimits, SignedForm, SignedRequest
 from kist.model.grant import Grant
 from kist.model.place import Place
-from kist.model.signing import check_form, whole_seconds
+from kist.model.signatures import check_form, check_query, whole_seconds
 from kist.ports.system import Clock
 
 SHORTEST_SECRET = 32
-PATH = "/door"
+"""Bytes: as many as the signature has."""
+_PURPOSE = b"kist door"
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Grant).decode
 
 
-class DoorSigner:
-    """Signs and verifies with one secret, for the address ``public_url``."""
+class Signing:
+    """Signs and verifies with a key made from ``secret``, for requests to ``public_url``.
+
+    Without a secret of 32 bytes nothing is signed and nothing verified: ``Misconfigured``.
+    """
 
     def __init__(self, secret: bytes, public_url: str, clock: Clock) -> None:
-        self._key = hmac.digest(secret, b"kist door", "sha256") if len(secret) >= SHORTEST_SECRET else None
-        self._url = f"{public_url}{PATH}"
+        # The secret may sign other things elsewhere: a token of theirs is none of ours.
+        self._key = hmac.digest(secret, _PURPOSE, "sha256") if len(secret) >= SHORTEST_SECRET else None
+        self._url = public_url.rstrip("/") + "/door"
+        self._public = bool(public_url)
         self._clock = clock
 
-    def sign(
+    def request(
         self,
         method: str,
         place: Place,
@@ -46,42 +51,55 @@ class DoorSigner:
         query: Sequence[tuple[str, str]],
         since: datetime | None,
     ) -> SignedRequest:
-        """See ``Signs.sign``."""
-        end = self._end(expires, since)
-        lowered = tuple((name.lower(), value) for name, value in headers)
-        grant = Grant(method=method, place=place, expires_at=end, headers=lowered, query=tuple(query))
+        seconds = whole_seconds(expires)
+        check_query(query)
+        end = _end(since or self._clock.now(), seconds)
+        signed = tuple((name.lower(), value) for name, value in headers)
+        grant = Grant(method=method, place=place, expires_at=end, headers=signed, query=tuple(query))
         url = f"{self._url}/{self._token(grant)}"
         return SignedRequest(method=method, url=url, headers=tuple(headers), expires_at=end)
 
-    def sign_form(self, place: Place, expires: timedelta, limits: FormLimits) -> SignedForm:
-        """See ``Signs.sign_form``. The token is the field ``policy``."""
+    def form(self, place: Place, expires: timedelta, limits: FormLimits) -> SignedForm:
         check_form(place, limits)
-        end = self._end(expires, None)
+        end = _end(self._clock.now(), whole_seconds(expires))
         token = self._token(Grant(method="POST", place=place, expires_at=end, form=limits))
-        return SignedForm(url=self._url, fields=(("key", place.key), *limits.fields, ("policy", token)), expires_at=end)
+        return SignedForm(
+            url=self._url, fields=(("key", place.key), *limits.fields, ("policy", token)), expires_at=end
+        )  # fmt: skip
 
     def verify(self, token: str) -> Grant:
-        """See ``Receives.verify``."""
-        text, _, code = token.partition(".")
-        if not hmac.compare_digest(self._code(text).encode(), code.encode("utf-8", "surrogatepass")):
-            raise NotAllowed("this address was not signed here")
+        text, _, proof = token.encode("utf-8", "replace").rpartition(b".")
+        if not hmac.compare_digest(self._proof(text), proof):
+            raise NotAllowed("the signature of this request is not valid")
         try:
-            grant = _decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        except (Error, ValueError, msgspec.DecodeError, KistError) as error:
-            raise NotAllowed("this address was not signed here") from error
-        if grant.expires_at <= self._clock.now():
-            raise Expired("this address has expired: ask for a new one")
+            grant = _decode(base64.b64decode(_padded(text), b"-_", validate=True))
+        except ValueError as error:  # signed by a Kist that wrote its grants in another form
+            raise NotAllowed("the signature of this request is not valid") from error
+        if self._clock.now() >= grant.expires_at:
+            raise Expired("Request has expired")
         return grant
 
     def _token(self, grant: Grant) -> str:
-        text = urlsafe_b64encode(_encode(grant)).decode().rstrip("=")
-        return f"{text}.{self._code(text)}"
+        if not self._public:
+            raise Misconfigured("KIST_PUBLIC_URL: signed URLs begin with the address of this server, set it")
+        text = _text(_encode(grant))
+        return f"{text.decode()}.{self._proof(text).decode()}"
 
-    def _code(self, text: str) -> str:
+    def _proof(self, text: bytes) -> bytes:
+        """Of the text, not of what it decodes to: no second spelling of a token is valid."""
         if self._key is None:
-            raise Misconfigured(f"KIST_SECRET must have at least {SHORTEST_SECRET} bytes for signed addresses")
-        digest = hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256")
-        return urlsafe_b64encode(digest).decode().rstrip("=")
+            raise Misconfigured(f"nothing can be signed without a secret of {SHORTEST_SECRET} bytes or more")
+        return _text(hmac.digest(self._key, text, "sha256"))
 
-    def _end(self, expires: timedelta, since: datetime | None) -> datetime:
-        return (since or self._clock.now()).replace(microsecond=0) + timedelta(seconds=whole_seconds(expires))
+
+def _end(since: datetime, seconds: int) -> datetime:
+    """Counted in whole seconds, so that one question gets one answer for a while."""
+    return since.replace(microsecond=0) + timedelta(seconds=seconds)
+
+
+def _text(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def _padded(text: bytes) -> bytes:
+    return text + b"=" * (-len(text) % 4)

@@ -9,7 +9,8 @@ from urllib.parse import quote
 from kist.errors import KistError, Stale, StoreUnavailable
 from kist.model.content import PartRef, PutRules, Stored
 from kist.model.place import Place
-from kist.stores.s3.multipart import MAX_PARTS, drop_parts, finish_parts, start_parts, type_header
+from kist.model.signatures import MAX_PARTS
+from kist.stores.s3.multipart import drop_parts, finish_parts, start_parts, type_header
 from kist.stores.s3.reading import find_object, head_object, unquoted
 from kist.stores.s3.sender import Ask, Sender
 from kist.stores.s3.xml import parse_root

@@ -17,12 +17,12 @@ from kist.errors import (
 )
 from kist.model.content import OpenParts, PartRef, PutRules, Stored
 from kist.model.place import Place
+from kist.model.signatures import check_part_number
 from kist.stores.s3.reading import find_object, unquoted
 from kist.stores.s3.sender import Answer, Ask, Sender, content_md5
 from kist.stores.s3.transport import Bytes
 from kist.stores.s3.xml import build, key_decoder, parse_root
 
-MAX_PARTS = 10_000
 _JOINING = 120.0  # seconds: servers may take minutes to join thousands of parts
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -38,7 +38,7 @@ async def start_parts(sender: Sender, place: Place, rules: PutRules) -> str:
 
 async def put_part(sender: Sender, place: Place, parts_id: str, number: int, body: Bytes) -> PartRef:
     """Store one part, replacing an earlier one of its number."""
-    check_number(number)
+    check_part_number(number)
     digest, encoded = content_md5(body)
     query = (("partNumber", str(number)), ("uploadId", parts_id))
     headers = (("content-md5", encoded),)
@@ -125,12 +125,6 @@ async def open_parts(sender: Sender, bucket: str, prefix: str) -> AsyncIterator[
         if following == after or (after and marker[0].encode() < after[0][1].encode()):
             raise StoreRefused("the object store's list of uploads repeats itself")
         after = following
-
-
-def check_number(number: int) -> None:
-    """Raise ``Invalid`` unless S3 can hold a part of this number."""
-    if not 1 <= number <= MAX_PARTS:
-        raise Invalid(f"parts are numbered from 1 to {MAX_PARTS}, not {number}", limit=MAX_PARTS)
 
 
 def type_header(rules: PutRules) -> tuple[str, str]:

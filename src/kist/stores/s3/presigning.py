@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from kist.errors import Invalid
 from kist.model.content import FormLimits, SignedForm, SignedRequest
 from kist.model.place import Place
+from kist.model.signatures import check_form, check_query, whole_seconds
 from kist.ports.system import Clock
 from kist.stores.s3.address import Addresses
 from kist.stores.s3.identity import Identity
 from kist.stores.s3.signer import Signer
 
 _READS = ("GET", "HEAD")
-_SHORTEST = timedelta(seconds=1)
-_LONGEST = timedelta(days=7)
 
 
 class Presigner:
@@ -45,9 +43,8 @@ class Presigner:
         query: Sequence[tuple[str, str]],
         since: datetime | None,
     ) -> SignedRequest:
-        seconds = _seconds(expires)
-        if query and any(name.lower().startswith("x-amz-") for name, _ in query):
-            raise Invalid("query parameters that begin with x-amz- belong to the signature")
+        seconds = whole_seconds(expires)
+        check_query(query)
         signer = (self._reading if method in _READS else self._writing).signer()
         now = since or self._clock.now()
         url = signer.url(method, self.addresses.of(place.bucket, place.key), query, headers, seconds, now)
@@ -56,11 +53,9 @@ class Presigner:
     def form(
         self, place: Place, expires: timedelta, limits: FormLimits, *, since: datetime | None = None
     ) -> SignedForm:
-        if "${" in place.key:
-            raise Invalid("a form cannot upload to a key with ${: stores would replace it by the file's name")
-        _check_fields(limits)
+        check_form(place, limits)
         signer, now = self._writing.signer(), since or self._clock.now()
-        end = _end(signer, now, _seconds(expires))
+        end = _end(signer, now, whole_seconds(expires))
         conditions = [
             {"bucket": place.bucket},
             ["eq", "$key", place.key],
@@ -75,26 +70,8 @@ class Presigner:
         )
 
 
-def _seconds(expires: timedelta) -> int:
-    if not _SHORTEST <= expires <= _LONGEST:
-        raise Invalid("a signature is valid for 1 second to 7 days")
-    return int(expires.total_seconds())
-
-
 def _end(signer: Signer, now: datetime, seconds: int) -> datetime:
     """Signatures by temporary keys end with them."""
     end = signer.second(now) + timedelta(seconds=seconds)
     key_ends = signer.credential.expires_at
     return end if key_ends is None else min(end, key_ends)
-
-
-def _check_fields(limits: FormLimits) -> None:
-    """Fields must be exact: none of the signature's own, none twice, none that a store would fill in."""
-    names = [name.lower() for name, _ in limits.fields]
-    own = {"key", "bucket", "policy", "file", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"}
-    if len(set(names)) != len(names) or own & set(names) or "x-amz-security-token" in names:
-        raise Invalid("a form field is named twice or belongs to the signature")
-    if any("${" in value for _, value in limits.fields):
-        raise Invalid("a form field cannot hold ${: stores would replace it")
-    if not 0 <= limits.min_size <= limits.max_size:
-        raise Invalid("the sizes that a form allows must be from 0 up, the smaller first")

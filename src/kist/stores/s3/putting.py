@@ -8,8 +8,8 @@ from contextlib import suppress
 from kist.errors import Corrupt, Incomplete, KistError, TooLarge
 from kist.model.content import PartRef, PutRules, Stored
 from kist.model.place import Place
+from kist.model.signatures import MAX_PARTS
 from kist.stores.s3.multipart import (
-    MAX_PARTS,
     checked_etag,
     drop_parts,
     finish_parts,

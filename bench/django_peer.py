@@ -1,0 +1,177 @@
+"""The usual way to hand out tickets: Django with REST framework and boto3, under gunicorn with one worker.
+
+    python -m bench.django_peer FOLDER
+
+Runs in an environment of its own, so it imports nothing of Kist's. Left out is what only costs it time: middleware,
+sessions, the browsable API, access logs. Connections to the database are kept, and so is the S3 client.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import django
+from botocore.config import Config
+from django.conf import settings
+from gunicorn.app.base import BaseApplication
+
+THREADS = 4
+LIFE = timedelta(hours=1)
+BUCKET = "bench"
+
+
+def configure(folder: Path) -> None:
+    """Commits are as durable as Kist's: a write-ahead log, synced at each of them."""
+    durable = "PRAGMA journal_mode = wal; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000"
+    settings.configure(
+        ALLOWED_HOSTS=["127.0.0.1"],
+        DATABASES={
+            "default": {
+                "ENGINE": "django.db.backends.sqlite3",
+                "NAME": folder / "peer.db",
+                "CONN_MAX_AGE": None,
+                "OPTIONS": {"init_command": durable, "transaction_mode": "IMMEDIATE", "timeout": 30},
+            }
+        },
+        INSTALLED_APPS=[
+            "django.contrib.contenttypes",
+            "django.contrib.auth",
+            "rest_framework",
+            "rest_framework.authtoken",
+        ],
+        MIDDLEWARE=[],
+        REST_FRAMEWORK={
+            "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+            "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+        },
+        ROOT_URLCONF=__name__,
+        USE_TZ=True,
+    )
+    django.setup()
+
+
+configure(Path(sys.argv[1]))
+
+# What follows cannot be imported or defined before there are settings.
+from django.contrib.auth.models import User  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.db import connection, connections, models  # noqa: E402
+from django.urls import path  # noqa: E402
+from rest_framework import serializers  # noqa: E402
+from rest_framework.authentication import TokenAuthentication  # noqa: E402
+from rest_framework.authtoken.models import Token  # noqa: E402
+from rest_framework.permissions import IsAuthenticated  # noqa: E402
+from rest_framework.request import Request  # noqa: E402
+from rest_framework.response import Response  # noqa: E402
+from rest_framework.views import APIView  # noqa: E402
+
+
+class Upload(models.Model):
+    """An upload that is to come."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(User, on_delete=models.CASCADE)
+    key = models.CharField(max_length=64)
+    name = models.CharField(max_length=255)
+    size = models.BigIntegerField()
+    type = models.CharField(max_length=255)
+    state = models.CharField(max_length=16, default="open")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        app_label = "bench"
+
+
+class NewUpload(serializers.ModelSerializer):
+    """What is asked for."""
+
+    class Meta:
+        model = Upload
+        fields = ("name", "size", "type")
+
+
+class Bearer(TokenAuthentication):
+    """DRF's own tokens, by the usual name."""
+
+    keyword = "Bearer"
+
+
+class Uploads(APIView):
+    """Tickets."""
+
+    authentication_classes = (Bearer,)
+    permission_classes = (IsAuthenticated,)
+
+    def post(self, request: Request) -> Response:
+        asked = NewUpload(data=request.data)
+        asked.is_valid(raise_exception=True)
+        upload = asked.save(owner=request.user, key=uuid.uuid4().hex)
+        headers = {"Content-Type": upload.type, "Content-Length": str(upload.size), "x-amz-acl": "private"}
+        params = {
+            "Bucket": BUCKET,
+            "Key": upload.key,
+            "ContentType": upload.type,
+            "ContentLength": upload.size,
+            "ACL": "private",
+        }
+        url = CLIENT.generate_presigned_url("put_object", Params=params, ExpiresIn=int(LIFE.total_seconds()))
+        ends = datetime.now(UTC) + LIFE
+        return Response(
+            {"id": upload.id, "method": "PUT", "url": url, "headers": headers, "expires_at": ends}, status=201
+        )
+
+
+CLIENT = boto3.client(
+    "s3",
+    endpoint_url="http://127.0.0.1:9000",
+    region_name="us-east-1",
+    aws_access_key_id="key",
+    aws_secret_access_key="secret",
+    config=Config(signature_version="s3v4"),
+)
+urlpatterns = [path("v1/uploads", Uploads.as_view())]
+
+
+class Gunicorn(BaseApplication):
+    """One worker process, and the threads that one usually gives it."""
+
+    def __init__(self, listener: socket.socket, key: str) -> None:
+        self._listener = listener
+        self._line = json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}", "key": key})
+        super().__init__()
+
+    def load_config(self) -> None:
+        options: dict[str, Any] = {
+            "bind": f"fd://{self._listener.fileno()}",
+            "workers": 1,
+            "threads": THREADS,
+            "worker_class": "gthread",
+            "loglevel": "warning",
+            "post_worker_init": lambda _: print(self._line, flush=True),
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        return get_wsgi_application()
+
+
+def main() -> None:
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    with connection.schema_editor() as editor:
+        editor.create_model(Upload)
+    token = Token.objects.create(user=User.objects.create_user("ann"))
+    connections.close_all()
+    Gunicorn(socket.create_server(("127.0.0.1", 0), backlog=2048), token.key).run()
+
+
+if __name__ == "__main__":
+    main()

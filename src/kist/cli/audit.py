@@ -1,0 +1,82 @@
+"""``kist audit``: compare what the rows say with what lies in the store, and mend it if asked."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+import msgspec
+
+from kist.app import build
+from kist.cli.exits import PARTLY_DONE
+from kist.cli.options import DEBUG, JSON, chosen
+from kist.cli.shown import count_text, escaped, print_json, size_text
+from kist.service.audit import Finding, Report
+from kist.settings import read_settings
+
+SHOWN = 20
+
+_WORDS = {
+    "lost": "the bytes of file {file} are gone",
+    "differs": "file {file} has another size than its object",
+    "stray": "no row names this object",
+    "open": "no row names this multipart upload",
+}
+
+
+@click.command(name="audit", short_help="Compare rows and objects, and mend them.")
+@click.option("--repair", is_flag=True, help="Erase what no row names, and mark files whose bytes are gone as lost.")
+@JSON
+@DEBUG
+def command(repair: bool) -> None:
+    """Compare the rows of the local home with what lies under .kist/ in its store. Nothing else is ever touched.
+
+    What is younger than a day and an hour is left out: it may be on its way. Leaves with 0 when all fits, else with 4.
+    """
+    report = asyncio.run(_run(repair))
+    if chosen().json:
+        print_json(msgspec.to_builtins(report))
+    else:
+        _show(report, repair)
+    click.get_current_context().exit(0 if report.clean else PARTLY_DONE)
+
+
+async def _run(repair: bool) -> Report:
+    kist = await build(read_settings())
+    try:
+        report = await kist.audit.run(repair=repair)
+        if repair:
+            await kist.upkeep.erase_doomed()
+        return report
+    finally:
+        await kist.close()
+
+
+def _show(report: Report, repair: bool) -> None:
+    click.echo(f"{count_text(report.files, 'file')} and {count_text(report.objects, 'object')} looked at")
+    for finding in report.findings[:SHOWN]:
+        click.echo(_line(finding))
+    if len(report.findings) > SHOWN:
+        click.echo(f"  and {len(report.findings) - SHOWN} more: --json names a thousand")
+    if report.clean:
+        click.echo("All fits.")
+    elif repair:
+        click.echo(f"{count_text(report.swept, 'leftover')} erased, {count_text(report.mended, 'row')} mended")
+    else:
+        click.echo(_advice(report))
+
+
+def _line(finding: Finding) -> str:
+    words = _WORDS[finding.kind].format(file=finding.file)
+    return f"  {finding.kind:8}{size_text(abs(finding.size)):>8}  {escaped(finding.key)}: {words}"
+
+
+def _advice(report: Report) -> str:
+    held = report.stray_bytes + report.open_bytes
+    advice: list[Any] = []
+    if report.strays or report.open_parts:
+        advice.append(f"leftovers hold {size_text(held)}: `kist audit --repair` erases them")
+    if report.lost or report.differs:
+        advice.append("restore lost bytes from a backup, then audit again; --repair marks their files as lost")
+    return "\n".join(advice)

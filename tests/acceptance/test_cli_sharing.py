@@ -1,0 +1,80 @@
+"""Shares, links and the audit by the real command, on a home and by a running server."""
+
+from __future__ import annotations
+
+import os
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from tests.acceptance.test_cli_files import Shell, kist
+
+__all__ = ["kist"]
+
+
+def test_sharing(kist: Shell) -> None:
+    kist.write("a.txt", "shared")
+    kist("put", "a.txt")
+    assert "shared with nobody" in kist("share", "a.txt").stderr
+    assert "bob  may read, write  until withdrawn" in kist("share", "a.txt", "bob", "--can", "write").stdout
+    listed = kist.json("share", "a.txt")["items"]
+    assert [(share["actor"], share["actions"]) for share in listed] == [("bob", ["read", "write"])]
+    kist("share", "a.txt", "bob", "--withdraw")
+    assert kist.json("share", "a.txt")["items"] == []
+    assert "is not shared" in kist("share", "a.txt", "bob", "--withdraw", code=2).stderr
+    assert "write some of read,write,share,remove" in kist("share", "a.txt", "bob", "--can", "fly", code=2).stderr
+    assert "there is no file" in kist("share", "none", "bob", code=2).stderr
+
+
+def test_links(kist: Shell) -> None:
+    for name in ("a.txt", "b.txt"):
+        kist.write(name, name)
+        kist("put", name)
+    urls = kist("link", "a.txt", "b.txt", "--for", "2h", "--uses", "3").stdout.split()
+    assert len(set(urls)) == 2
+    assert all("/l/" in url for url in urls)
+    if "KIST_SERVER" in kist.environment:
+        with urllib.request.urlopen(urls[0], timeout=10) as answer:
+            assert answer.read() in (b"a.txt", b"b.txt")
+    listed = kist.json("link", "--ls")["items"]
+    assert {link["url"] for link in listed} == set(urls)
+    assert {link["max_uses"] for link in listed} == {3}
+    kist("link", "--revoke", listed[0]["id"])
+    assert [link["id"] for link in kist.json("link", "--ls")["items"]] == [listed[1]["id"]]
+    partly = kist("link", "a.txt", "none", code=4)
+    assert partly.stdout.count("/l/") == 1
+    assert "none: there is no file" in partly.stderr
+    kist("link", "none", code=2)
+    kist("link", code=2)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Shell:
+    return Shell(tmp_path, {"KIST_HOME": str(tmp_path / "home")})
+
+
+def test_the_audit(home: Shell) -> None:
+    home.write("a.txt", "kept")
+    home.write("b.txt", "lost")
+    home("put", "a.txt", "b.txt")
+    assert "2 files and 2 objects looked at\nAll fits." in home("audit").stdout
+    objects = home.folder / "home/objects/kist/.kist/objects"
+    lost = next(path for path in objects.iterdir() if path.read_text() == "lost")
+    lost.unlink()
+    stray = objects / "0123456789abcdef0123456789abcdef"
+    stray.write_text("stray")
+    foreign = objects.parent.parent / "readable.txt"
+    foreign.write_text("not of Kist")
+    old = time.time() - 3 * 86400
+    os.utime(stray, (old, old))
+    report = home.json("audit", code=4)
+    assert (report["lost"], report["strays"], report["stray_bytes"], report["swept"]) == (1, 1, 5, 0)
+    shown = home("audit", code=4).stdout
+    assert "the bytes of file" in shown
+    assert "kist audit --repair" in shown
+    assert "1 leftover erased, 1 row mended" in home("audit", "--repair", code=4).stdout
+    assert not stray.exists()
+    assert foreign.read_text() == "not of Kist"
+    assert "All fits." in home("audit").stdout
+    assert home.names() == ["a.txt"]
