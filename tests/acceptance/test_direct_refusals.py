@@ -52,6 +52,33 @@ def test_until_probed_only_proxied_doors_are_open(
         assert begin(site.ann, 10, "auto")["way"] == "form"
 
 
+@pytest.mark.parametrize("way", ["form", "put", "parts", "proxied"])
+@pytest.mark.parametrize(("visibility", "status"), [("private", 403), ("public-read", 200)])
+def test_a_bucket_that_holds_acls(
+    acl_site: Site, way: str, visibility: str, status: int, request: pytest.FixtureRequest
+) -> None:
+    """``KIST_BUCKET_ACLS``: the object has what the visibility says, and Kist itself can always read it."""
+    pool = urllib3.PoolManager(retries=False)
+    if way == "proxied":
+        file = acl_site.ann.call("POST", f"/v1/files?name=a&visibility={visibility}", DATA).json["id"]
+    else:
+        ticket = begin(acl_site.ann, 10, way, visibility=visibility)
+        assert Holder(pool).send(ticket, DATA).status in (200, 204)
+        assert complete(acl_site.ann, ticket).status == 200
+        file = ticket["file"]
+    assert acl_site.ann.content(file) == DATA
+    row = acl_site.run(acl_site.kist._ports.catalogue.file(file))
+    endpoint = request.getfixturevalue("rgw").endpoint
+    assert pool.request("GET", f"{endpoint}/{row.bucket}/{row.key}").status == status
+    pool.clear()
+
+
+@pytest.fixture(scope="module")
+def acl_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with direct_site("rgw", tmp_path_factory.mktemp("home"), request, KIST_BUCKET_ACLS="1") as site:
+        yield site
+
+
 def test_a_store_that_signs_nothing(tmp_path: Path) -> None:
     with serving(memory_settings(tmp_path)) as site:
         answer = site.ann.call("POST", "/v1/uploads", {"name": "a", "size": 10})

@@ -83,6 +83,8 @@ def test_a_link_for_one_use_is_read_once(linked: Site, visitor: urllib3.PoolMana
     with ThreadPoolExecutor(100) as threads:
         answers = list(threads.map(lambda _: visit(visitor, url), range(100)))
     assert sorted(answer.status for answer in answers) == [200] + [404] * 99
+    for used_up in (url, f"{linked.url}/l/{'A' * 43}"):
+        assert visitor.request("HEAD", used_up).status == 404
     assert [answer.body for answer in answers if answer.status == 200] == [PNG]
 
 

@@ -27,6 +27,7 @@ from kist.ports.wiring import Wiring
 R = TypeVar("R", bound=Row)
 Undo = Callable[[], object]
 
+_KEPT = (FileState.READY, FileState.LOST)
 _UNENDED = (UploadState.OPEN, UploadState.SEALING)
 
 
@@ -108,13 +109,13 @@ class MemoryCatalogue:
         return self._row(Profile, profile_id)
 
     async def held(self, bucket: str, after: str, limit: int) -> tuple[Held, ...]:
-        ready = (row for row in self._rows(File) if row.state is FileState.READY and row.bucket == bucket)
-        found = _first(limit, (row for row in ready if row.key > after), lambda row: (row.key,))
-        return tuple(Held(row.key, row.size, row.id) for row in found)
+        kept = (row for row in self._rows(File) if row.state in _KEPT and row.bucket == bucket)
+        found = _first(limit, (row for row in kept if row.key > after), lambda row: (row.key,))
+        return tuple(Held(row.key, row.size, row.id, lost=row.state is FileState.LOST) for row in found)
 
     async def spoken_for(self, bucket: str, keys: Sequence[str]) -> frozenset[str]:
         named: set[str | None] = {row.key for row in self._rows(Doomed) if row.bucket == bucket}
-        named |= {row.key for row in self._rows(File) if row.bucket == bucket and row.state is FileState.READY}
+        named |= {row.key for row in self._rows(File) if row.bucket == bucket and row.state in _KEPT}
         for row in self._rows(Upload):
             if row.bucket == bucket and row.state in _UNENDED:
                 named |= {row.key, row.target if row.state is UploadState.SEALING else None}

@@ -19,6 +19,7 @@ SHOWN = 20
 
 _WORDS = {
     "lost": "the bytes of file {file} are gone",
+    "found": "the bytes of file {file}, which was lost, are there again",
     "differs": "file {file} has another size than its object",
     "stray": "no row names this object",
     "open": "no row names this multipart upload",
@@ -77,6 +78,8 @@ def _advice(report: Report) -> str:
     advice: list[Any] = []
     if report.strays or report.open_parts:
         advice.append(f"leftovers hold {size_text(held)}: `kist audit --repair` erases them")
+    if report.found:
+        advice.append("`kist audit --repair` makes files ready again whose bytes have come back")
     if report.lost or report.differs:
         advice.append("restore lost bytes from a backup, then audit again; --repair marks their files as lost")
     return "\n".join(advice)

@@ -36,10 +36,12 @@ class PutRules(msgspec.Struct, frozen=True, kw_only=True):
     """How an object is to be stored.
 
     ``type``: the media type kept with it. ``size``: its size in bytes where the sender knows it, else None.
+    ``acl``: the canned ACL that it is to have where the store holds ACLs; None for the store's own default.
     """
 
     type: str = "application/octet-stream"
     size: int | None = None
+    acl: str | None = None
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):

@@ -76,11 +76,12 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Held(msgspec.Struct, frozen=True):
-    """An object that a ready file says it has."""
+    """An object that a file says it has. ``lost``: the file is known to have lost it."""
 
     key: str
     size: int
     file_id: str
+    lost: bool = False
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):

@@ -62,10 +62,10 @@ class Catalogue(Protocol):
         """What the probe found, if it was made."""
 
     async def held(self, bucket: str, after: str, limit: int) -> tuple[Held, ...]:
-        """Up to ``limit`` objects of ready files in ``bucket`` whose key is greater than ``after``, by key."""
+        """Up to ``limit`` objects of ready and lost files in ``bucket`` whose key is greater than ``after``, by key."""
 
     async def spoken_for(self, bucket: str, keys: Sequence[str]) -> frozenset[str]:
-        """Those of ``keys`` (at most 1000) that an unended upload, a ready file or a doomed place names."""
+        """Those of ``keys`` (at most 1000) that an unended upload, a ready or lost file or a doomed place names."""
 
     async def totals(self, now: datetime) -> Totals:
         """How much there is of what waits, for those who watch."""

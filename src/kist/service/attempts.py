@@ -17,11 +17,13 @@ class Attempts:
     the limit protects the server from the load and never locks out a good key behind the same address.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, what: str = "keys") -> None:
+        self._what = what
         self._buckets = Buckets(clock, (BURST, BURST * SECONDS_EACH))
 
     def count(self, address: str) -> None:
         """Note one wrong try. ``TooMany`` when the address has no tries left."""
         wait = self._buckets.take(address)
         if wait:
-            raise TooMany("too many wrong keys from this address: wait before you try again", after=max(1, round(wait)))
+            message = f"too many wrong {self._what} from this address: wait before you try again"
+            raise TooMany(message, after=max(1, round(wait)))

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import msgspec
 
-from kist.errors import Clash, ObjectMissing
+from kist.errors import Clash, ObjectMissing, WrongState
 from kist.model.changes import Add, Swap
 from kist.model.content import Listed, OpenParts
 from kist.model.file import FileState
@@ -29,7 +29,7 @@ _WATCHED = ("lost", "differs", "strays", "stray_bytes", "open_parts", "open_byte
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that does not fit. ``kind``: lost, differs, stray or open. ``size``: bytes that it holds or misses."""
+    """One thing that does not fit. ``kind``: lost, found, differs, stray or open. ``size``: bytes held or missed."""
 
     kind: str
     key: str
@@ -40,7 +40,8 @@ class Finding(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, kw_only=True):
     """What an audit found, in numbers, and the first thousand findings by name.
 
-    ``files``, ``objects``: looked at. ``lost``: ready files without their object; ``differs``: with one of another
+    ``files``, ``objects``: looked at. ``lost``: ready files without their object; ``found``: lost ones whose object is
+    there again; ``differs``: with one of another
     size. ``strays``: objects of Kist's that no row names, and ``stray_bytes`` in them; ``open_parts``: multipart
     uploads that no row names, and ``open_bytes`` that their parts hold. ``swept``: doomed now; ``mended``: rows.
     """
@@ -48,6 +49,7 @@ class Report(msgspec.Struct, kw_only=True):
     files: int = 0
     objects: int = 0
     lost: int = 0
+    found: int = 0
     differs: int = 0
     strays: int = 0
     stray_bytes: int = 0
@@ -60,7 +62,7 @@ class Report(msgspec.Struct, kw_only=True):
     @property
     def clean(self) -> bool:
         """Whether all fits."""
-        return not (self.lost or self.differs or self.strays or self.open_parts)
+        return not (self.lost or self.found or self.differs or self.strays or self.open_parts)
 
     def note(self, finding: Finding) -> None:
         """Name a finding, if there is room."""
@@ -94,6 +96,8 @@ class Audit:
             row = await rows.at(listed.key)
             if row is None:
                 waiting.append(listed)
+            elif row.lost:
+                await self._found(row, listed, report, repair)
             elif row.size != listed.size:
                 report.differs += 1
                 report.note(Finding("differs", row.key, listed.size - row.size, row.file_id))
@@ -112,7 +116,7 @@ class Audit:
         """A ready file whose object was not listed. It may have been replaced or removed meanwhile: look again."""
         file = await self._ports.catalogue.file(held.file_id)
         if file.state is not FileState.READY or file.key != held.key:
-            return
+            return  # known to be lost, if that is its state
         with suppress(ObjectMissing):
             await self._ports.store.head(file.place)
             return
@@ -122,6 +126,19 @@ class Audit:
             lost = msgspec.structs.replace(file, state=FileState.LOST, updated_at=self._ports.clock.now())
             with suppress(Clash):
                 await self._ports.catalogue.commit(Swap(file, lost))
+                report.mended += 1
+
+    async def _found(self, held: Held, listed: Listed, report: Report, repair: bool) -> None:
+        """A lost file whose object lies there again, as after a restore."""
+        if held.size != listed.size:
+            return
+        report.found += 1
+        report.note(Finding("found", held.key, held.size, held.file_id))
+        if repair:
+            file = await self._ports.catalogue.file(held.file_id)
+            back = msgspec.structs.replace(file, state=FileState.READY, updated_at=self._ports.clock.now())
+            with suppress(Clash, WrongState):
+                await self._ports.catalogue.commit(Swap(file, back))
                 report.mended += 1
 
     async def _judge(self, bucket: str, waiting: list[Listed], report: Report, *, sweep: bool, repair: bool) -> None:

@@ -11,7 +11,7 @@ from kist.errors import Clash, Stale, WrongState, WrongType
 from kist.model.actor import Action, Actor
 from kist.model.changes import Change, Count, Drop, Swap, lost
 from kist.model.content import PutRules
-from kist.model.file import File, FileState
+from kist.model.file import File, FileState, Visibility
 from kist.model.limits import Limits
 from kist.model.media import contradicts
 from kist.model.names import clean_name
@@ -62,11 +62,17 @@ class Incoming:
         ``TooLarge``, ``Incomplete``, ``BadChecksum``, ``WrongType``, and what the store may raise.
         """
         upload, arrival = self.upload, self._arrival
-        rules = PutRules(type=upload.type, size=upload.size)
+        rules = PutRules(type=upload.type, size=upload.size, acl=self._acl())
         stored = await self._ports.store.put(upload.place, self._alive(watched(body, arrival)), rules)
         arrival.check(stored, upload.sha256)
         self._detected = self._ports.detect(arrival.head)
         check_detected(self._ports.limits, upload.type, self._detected)
+
+    def _acl(self) -> str | None:
+        """The visibility, where the bucket holds ACLs and the file is not private."""
+        visibility = self._before.visibility
+        shown = self._ports.limits.bucket_acls and visibility is not Visibility.PRIVATE
+        return visibility.value if shown else None
 
     async def complete(self, *, name: str | None = None) -> File:
         """Make the file ready, or give it its new content, and return it. ``name`` overrides the one it has."""

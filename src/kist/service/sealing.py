@@ -33,7 +33,7 @@ from kist.errors import (
 )
 from kist.model.changes import Change, Count, Swap, lost
 from kist.model.content import PartRef, PutRules, Stored
-from kist.model.file import File, FileState
+from kist.model.file import File, FileState, Visibility
 from kist.model.place import OBJECTS, Place
 from kist.model.ticket import length_of_part, part_count
 from kist.model.upload import Upload, UploadState, Way
@@ -135,7 +135,7 @@ class Sealer:
         assert isinstance(store, Seals)
         target = Place(upload.bucket, upload.target or "")
         try:
-            return await store.seal(upload.place, target, PutRules(type=upload.type, size=upload.size))
+            return await store.seal(upload.place, target, await put_rules(self._ports, upload))
         except ObjectMissing as error:
             raise Incomplete("no bytes have arrived for this upload yet: send them, then complete it") from error
 
@@ -214,6 +214,15 @@ class Sealer:
         )
         left = doomed_target(self._ports, upload) if touched and upload.way is not Way.PARTS else ()
         await self._ports.catalogue.commit(Swap(upload, opened), *left)
+
+
+async def put_rules(ports: Ports, upload: Upload) -> PutRules:
+    """How the object of ``upload`` is to be kept; with its file's visibility where the bucket holds ACLs."""
+    acl = None
+    if ports.limits.bucket_acls:
+        visibility = (await ports.catalogue.file(upload.file_id)).visibility
+        acl = None if visibility is Visibility.PRIVATE else visibility.value
+    return PutRules(type=upload.type, size=upload.size, acl=acl)
 
 
 def open_until(ports: Ports, upload: Upload) -> datetime:

@@ -20,8 +20,8 @@ from kist.errors import (
 )
 from kist.model.actor import Action, Actor
 from kist.model.changes import Add, Change, Swap, lost
-from kist.model.content import PartRef, PutRules
-from kist.model.file import File, FileState
+from kist.model.content import PartRef
+from kist.model.file import File, FileState, Visibility
 from kist.model.place import PARTS, STAGING
 from kist.model.rows import Idempotency
 from kist.model.ticket import FIRST_PARTS, SignedPart, Ticket, part_count, part_size
@@ -36,7 +36,7 @@ from kist.service.outbox import doomed_tickets
 from kist.service.ports import Ports
 from kist.service.repeats import Repeats, in_progress
 from kist.service.rules import new_file, new_upload, reserve
-from kist.service.sealing import Etags, Sealer, check_unended, open_until
+from kist.service.sealing import Etags, Sealer, check_unended, open_until, put_rules
 from kist.service.signing import parts_end, signed_form, signed_parts, signed_put
 from kist.service.ways import OpenWay, Ways
 
@@ -125,7 +125,7 @@ class Tickets:
             raise InProgress("this upload is being completed: ask again", after=1)
         file = await self._file_to_fill(actor, upload)
         assert upload.way is not None
-        way = await self._ways.choose(upload.bucket, upload.way, upload.size)
+        way = self._with_acl(await self._ways.choose(upload.bucket, upload.way, upload.size), file)
         if upload.state is UploadState.OPEN and upload.way is Way.PARTS:
             return await self._issue(await self._prolonged(upload), way)
         again = self._again(upload, file)
@@ -207,13 +207,14 @@ class Tickets:
         return await self._started(later)
 
     async def _open(self, upload: Upload, file: File, way: OpenWay, changes: list[Change]) -> Ticket:
-        if file.state is FileState.PENDING:
-            way = self._with_acl(way, file)
+        way = self._with_acl(way, file)
         await self._commit([*changes, Add(upload), *reserved(upload, self._ports.limits)])
         return await self._issue(await self._started(upload), way)
 
     def _with_acl(self, way: OpenWay, file: File) -> OpenWay:
-        return OpenWay(way.way, file.visibility.value) if self._ports.limits.bucket_acls else way
+        """What is private keeps the ACL that the bucket was seen to take."""
+        shown = self._ports.limits.bucket_acls and file.visibility is not Visibility.PRIVATE
+        return OpenWay(way.way, file.visibility.value) if shown else way
 
     async def _started(self, upload: Upload) -> Upload:
         """The upload with the id of its multipart upload, begun at the store where that was not done yet."""
@@ -221,7 +222,7 @@ class Tickets:
             return upload
         store = self._ports.store
         assert isinstance(store, TakesParts)
-        parts_id = await store.start_parts(upload.place, PutRules(type=upload.type, size=upload.size))
+        parts_id = await store.start_parts(upload.place, await put_rules(self._ports, upload))
         started: Upload = msgspec.structs.replace(upload, parts_id=parts_id)
         await self._commit([Swap(upload, started)])
         return started

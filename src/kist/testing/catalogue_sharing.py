@@ -143,11 +143,15 @@ class SharingContract:
         assert await catalogue.ended_uploads(at(3), 10) == (ended[1], ended[0])
         assert await catalogue.ended_uploads(at(9), 1) == (ended[1],)
 
-    async def test_objects_of_ready_files_by_key(self, catalogue: Catalogue) -> None:
+    async def test_objects_of_files_by_key(self, catalogue: Catalogue) -> None:
         files = [a_file(key=key, size=size) for size, key in enumerate(("b", "a", "é", "B", "a/b"))]
         hidden = (a_file(key="c", state=FileState.REMOVED), a_file(key="d", state=FileState.PENDING))
         await catalogue.commit(*map(Add, files), *map(Add, hidden), Add(a_file(key="e", bucket="other")))
+        lost = a_file(key="z", state=FileState.LOST)
+        await catalogue.commit(Add(lost))
         by_key = sorted((Held(file.key, file.size, file.id) for file in files), key=lambda held: held.key.encode())
+        at = [held.key for held in by_key].index("é")
+        by_key.insert(at, Held("z", 0, lost.id, lost=True))
         assert await catalogue.held("base", "", 10) == tuple(by_key)
         assert await catalogue.held("base", "B", 2) == tuple(by_key[1:3])
         assert await catalogue.held("none", "", 10) == ()
@@ -156,14 +160,15 @@ class SharingContract:
         await catalogue.commit(
             Add(a_file(key="ready")),
             Add(a_file(key="pending", state=FileState.PENDING)),
+            Add(a_file(key="lost", state=FileState.LOST)),
             Add(an_upload(key="open")),
             Add(an_upload(key="sealing", target="target", state=UploadState.SEALING)),
             Add(an_upload(key="done", target="kept", state=UploadState.DONE)),
             Add(a_doomed(key="doomed")),
             Add(a_doomed(key="elsewhere", bucket="other")),
         )
-        asked = ("ready", "pending", "open", "sealing", "target", "done", "kept", "doomed", "elsewhere", "none")
-        named = {"ready", "open", "sealing", "target", "doomed"}
+        asked = ("ready", "lost", "pending", "open", "sealing", "target", "done", "kept", "doomed", "elsewhere", "none")
+        named = {"ready", "lost", "open", "sealing", "target", "doomed"}
         assert await catalogue.spoken_for("base", asked) == named
         assert await catalogue.spoken_for("base", asked * 90) == named
         assert await catalogue.spoken_for("base", ("ready",)) == {"ready"}

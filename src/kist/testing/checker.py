@@ -191,7 +191,7 @@ def _check_places(rows: Rows, objects: Objects, oldest: float) -> Iterator[str]:
 def _check_usage(rows: Rows) -> Iterator[str]:
     sums: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows.files:
-        if row["state"] == "ready":
+        if row["state"] in ("ready", "lost"):
             sums[row["owner"]].update(bytes=row["size"], files=1)
     for row in rows.under_way:
         sums[row["owner"]].update(bytes=row["reserved"], files=int(row["new"]), uploads=1)

@@ -93,6 +93,12 @@ def test_lost_files_are_told_and_marked(world: DirectWorld) -> None:
     assert run(world, repair=True).mended == 1
     assert drive(world.catalogue.file(files[1].id)).state is FileState.LOST
     assert run(world).lost == 0
+    put(world, files[1].key, b"data")
+    world.clock.advance(OLD)
+    report = run(world)
+    assert (kinds(report)[-1], report.strays) == (("found", files[1].key), 0), "what was restored is no stray"
+    assert run(world, repair=True).mended == 1
+    assert world.read(ANN, files[1].id) == b"data"
 
 
 def test_open_parts_that_no_row_names(world: DirectWorld) -> None:

@@ -113,7 +113,7 @@ class SqlCatalogue:
 
     async def held(self, bucket: str, after: str, limit: int) -> tuple[Held, ...]:
         rows = await self._runner.fetch(queries.HELD, {"bucket": bucket, "after": after, "limit": limit})
-        return tuple(Held(*row) for row in rows)
+        return tuple(Held(key, size, file_id, lost=bool(lost)) for key, size, file_id, lost in rows)
 
     async def spoken_for(self, bucket: str, keys: Sequence[str]) -> frozenset[str]:
         if not keys:

@@ -55,8 +55,8 @@ OLD_LINKS = LINKS.select("WHERE expires_at < :before ORDER BY expires_at, id LIM
 
 # What the audit compares with the store.
 HELD = (
-    "SELECT key, size, id FROM files WHERE bucket = :bucket AND key > :after AND state = 'ready' "
-    "ORDER BY key LIMIT :limit"
+    "SELECT key, size, id, state = 'lost' FROM files WHERE bucket = :bucket AND key > :after "
+    "AND state IN ('ready', 'lost') ORDER BY key LIMIT :limit"
 )
 TOTALS = """
     SELECT (SELECT COALESCE(SUM(files), 0) FROM usage), (SELECT COALESCE(SUM(bytes), 0) FROM usage),
@@ -144,7 +144,7 @@ def _spoken_for(room: int) -> str:
     return " UNION ".join(  # of fixed words and parameter names alone
         " ".join(("SELECT", column, "FROM", table, "WHERE bucket = :bucket AND", column, "IN (", keys, ")", states))
         for table, column, states in (
-            ("files", "key", " AND state = 'ready'"),
+            ("files", "key", " AND state IN ('ready', 'lost')"),
             ("uploads", "key", " AND state IN ('open', 'sealing')"),
             ("uploads", "target", " AND state = 'sealing'"),
             ("doomed", "key", ""),

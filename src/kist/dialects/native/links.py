@@ -123,11 +123,10 @@ async def revoke(call: Call, kist: Kist) -> Reply:
 
 
 async def follow(call: Call, kist: Kist) -> Reply:
-    """Give what a link leads to: send on to the store for a while, or stream."""
-    if call.method == "HEAD":
-        return Reply.empty(200)
+    """Give what a link leads to: send on to the store for a while, or stream. HEAD uses nothing up."""
+    token, password = call.params["token"], await _password(call)
     try:
-        link, file = await kist.links.follow(call.params["token"], password=await _password(call), address=call.address)
+        link, file = await kist.links.follow(token, password=password, address=call.address, used=call.method != "HEAD")
     except NotSignedIn as error:
         if "text/html" in (call.headers.get("accept") or ""):
             return password_page(error.message)

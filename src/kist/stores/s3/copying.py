@@ -10,7 +10,7 @@ from kist.errors import KistError, Stale, StoreUnavailable
 from kist.model.content import PartRef, PutRules, Stored
 from kist.model.place import Place
 from kist.model.signatures import MAX_PARTS
-from kist.stores.s3.multipart import drop_parts, finish_parts, start_parts, type_header
+from kist.stores.s3.multipart import drop_parts, finish_parts, kept_headers, start_parts, type_header
 from kist.stores.s3.reading import find_object, head_object, unquoted
 from kist.stores.s3.sender import Ask, Sender
 from kist.stores.s3.xml import parse_root
@@ -31,7 +31,7 @@ async def copy_object(sender: Sender, source: Place, target: Place, rules: PutRu
     found = await head_object(sender, source)
     if found.size > limits.whole:
         return await _copy_parts(sender, found, target, rules, limits)
-    headers = (*_from(found), ("x-amz-metadata-directive", "REPLACE"), type_header(rules))
+    headers = (*_from(found), ("x-amz-metadata-directive", "REPLACE"), *kept_headers(rules))
     ask = Ask("PUT", target.bucket, target.key, headers=headers, answer_within=_THINKING)
     try:
         answer = await sender.ask(ask)

@@ -31,7 +31,7 @@ _JOINED = re.compile(r"[0-9a-f]{32}-[0-9]+")
 
 async def start_parts(sender: Sender, place: Place, rules: PutRules) -> str:
     """Begin a multipart upload and return its id."""
-    ask = Ask("POST", place.bucket, place.key, (("uploads", ""),), (type_header(rules),))
+    ask = Ask("POST", place.bucket, place.key, (("uploads", ""),), kept_headers(rules))
     answer = await sender.ask(ask)
     return parse_root(answer.body, "InitiateMultipartUploadResult").text("UploadId")
 
@@ -132,6 +132,12 @@ def type_header(rules: PutRules) -> tuple[str, str]:
     if not (rules.type.isascii() and rules.type.isprintable() and rules.type.strip()):
         raise Invalid("a media type is printable ASCII text, such as text/plain")
     return ("content-type", rules.type)
+
+
+def kept_headers(rules: PutRules) -> tuple[tuple[str, str], ...]:
+    """The headers of what is kept with an object: its media type, and its ACL where one is asked for."""
+    acl = () if rules.acl is None else (("x-amz-acl", rules.acl),)
+    return (type_header(rules), *acl)
 
 
 def checked_etag(headers: Mapping[str, str], digest: str) -> str:

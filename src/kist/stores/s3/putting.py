@@ -13,6 +13,7 @@ from kist.stores.s3.multipart import (
     checked_etag,
     drop_parts,
     finish_parts,
+    kept_headers,
     put_part,
     start_parts,
     type_header,
@@ -125,7 +126,7 @@ class Blocks:
 
 async def _put_whole(sender: Sender, place: Place, body: Bytes, rules: PutRules) -> Stored:
     digest, encoded = content_md5(body)
-    headers = (("content-md5", encoded), type_header(rules))
+    headers = (("content-md5", encoded), *kept_headers(rules))
     answer = await sender.ask(Ask("PUT", place.bucket, place.key, (), headers, body, signs_body=False))
     etag = checked_etag(answer.headers, digest)
     if not etag:

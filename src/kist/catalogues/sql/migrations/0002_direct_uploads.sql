@@ -18,7 +18,7 @@ CREATE INDEX uploads_ended ON uploads (ended_at, id) WHERE ended_at IS NOT NULL;
 CREATE INDEX uploads_by_key ON uploads (bucket, key) WHERE state IN ('open', 'sealing');
 CREATE INDEX uploads_by_target ON uploads (bucket, target) WHERE state = 'sealing';
 CREATE INDEX doomed_by_key ON doomed (bucket, key);
-CREATE INDEX files_by_key ON files (bucket, key, size, id) WHERE state = 'ready';
+CREATE INDEX files_by_key ON files (bucket, key, size, id, state) WHERE state IN ('ready', 'lost');
 
 ALTER TABLE audit ADD COLUMN times $bigint NOT NULL DEFAULT 1;
 
