@@ -19,15 +19,14 @@ input, button { font: inherit; padding: .45rem .7rem; border: 1px solid #8a94a6;
 button { background: #1769c2; border-color: #1769c2; color: #fff; cursor: pointer; }
 """
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
+# No form-action: browsers apply it to where the answer sends them on as well, which is the store.
+_POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; frame-ancestors 'none'"
 _PAGE = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Password</title><style>{style}</style></head>
 <body>
-<h1>This file needs a password</h1>
+<h1>A file for those who know the password</h1>
 <p>{message}</p>
 <form method="post"><input type="password" name="password" aria-label="Password" required autofocus>
 <button>Open</button></form>
