@@ -6,6 +6,7 @@ Swift knows no forms, so there only PUT is tried; it refuses unsigned headers by
 from __future__ import annotations
 
 import hashlib
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -175,6 +176,16 @@ def test_unsigned_headers_smuggle_nothing(direct: Site, holder: Holder, way: str
         assert direct.ann.content(ticket["file"]) == PNG
     else:
         assert answer.json["code"] in ("incomplete", "upload_refused")
+
+
+def test_an_expiry_that_the_holder_smuggles_in_ends_with_the_seal(direct: Site, holder: Holder, way: str) -> None:
+    if SITES.get("swift") is not direct:
+        pytest.skip("Swift alone obeys an unsigned x-delete-after")
+    ticket = begin(direct.ann, 1000, way)
+    assert holder.send(ticket, PNG, x_delete_after="2").status == 200
+    assert complete(direct.ann, ticket).status == 200
+    time.sleep(3)
+    assert direct.ann.content(ticket["file"]) == PNG
 
 
 def test_a_used_ticket_never_changes_what_readers_get(direct: Site, holder: Holder, way: str) -> None:
