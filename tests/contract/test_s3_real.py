@@ -124,10 +124,11 @@ async def test_tickets_are_signed_with_the_signing_key_for_the_public_endpoint(s
     store = in_loop(server, signing_key="SIGNER", signing_secret="its secret", public_endpoint=public)
     async with ground(store, shared_bucket(server)) as here:
         await here.put("one", b"hello")  # the main key still does the work
-        signed = store.sign("GET", here.place("one"), HOUR)
+        signed = store.sign("PUT", here.place("one"), HOUR)
         assert signed.url.startswith(f"https://files.example/{here.bucket}/")
         assert "X-Amz-Credential=SIGNER%2F" in signed.url
-        assert (await fetch("GET", signed.url.replace("https://files.example", server.endpoint))).status == 403
+        assert "X-Amz-Credential=SIGNER%2F" not in store.sign("GET", here.place("one"), HOUR).url, "it may not read"
+        assert (await fetch("PUT", signed.url.replace("https://files.example", server.endpoint))).status == 403
     await store.close()
 
 

@@ -22,6 +22,9 @@ from kist.model.rows import Doomed, Held
 from kist.ports.store import TakesParts
 from kist.service.ports import Ports
 
+PROBED = f"{OBJECTS}probe-"
+"""What a probe that was cut off leaves beside the places where bytes arrive."""
+
 MOST_NAMED = 1000
 """How many findings are named; all are counted."""
 _WATCHED = ("lost", "differs", "strays", "stray_bytes", "open_parts", "open_bytes")
@@ -82,8 +85,8 @@ class Audit:
         """Compare the rows of the base bucket with what lies under ``.kist/``.
 
         What is younger than a day and an hour is left out: it may be on its way. ``sweep``: doom strays where bytes
-        arrive (``.kist/in/``, ``.kist/parts/``). ``repair``: doom all strays, and mark files whose bytes are gone as
-        lost, or as ready again where they have come back.
+        arrive (``.kist/in/``, ``.kist/parts/``), and those of probes. ``repair``: doom all strays, mark files whose
+        bytes are gone as lost, and make them ready again where the bytes have come back.
         """
         report = Report(findings=[])
         bucket = self._ports.bucket
@@ -152,7 +155,7 @@ class Audit:
             report.strays += 1
             report.stray_bytes += listed.size
             report.note(Finding("stray", listed.key, listed.size))
-            arriving = listed.key.startswith((STAGING, PARTS))
+            arriving = listed.key.startswith((STAGING, PARTS, PROBED))
             if (repair and listed.key.startswith((STAGING, PARTS, OBJECTS))) or (sweep and arriving):
                 await self._doom(Place(bucket, listed.key))
                 report.swept += 1
