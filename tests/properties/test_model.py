@@ -150,9 +150,9 @@ def test_a_swap_keeps_its_row() -> None:
         Swap(a_file(), a_file(id="2"))
 
 
-def test_ended_states_are_ended() -> None:
+def test_an_ended_upload_can_only_be_started_over() -> None:
     ended = {UploadState.DONE, UploadState.REFUSED, UploadState.ABORTED, UploadState.EXPIRED}
-    assert not {before for before, _ in UPLOAD_MOVES} & ended
+    assert {move for move in UPLOAD_MOVES if move[0] in ended} == {(state, UploadState.OPEN) for state in ended}
     assert FileState.REMOVED not in {before for before, _ in FILE_MOVES}
 
 
