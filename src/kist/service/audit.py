@@ -14,12 +14,11 @@ import msgspec
 
 from kist.errors import Clash, ObjectMissing, WrongState
 from kist.model.changes import Add, Swap
-from kist.model.content import Listed, OpenParts
+from kist.model.content import Listed
 from kist.model.file import FileState
 from kist.model.place import OBJECTS, PARTS, RESERVED, STAGING, Place
 from kist.model.query import MAX_PAGE
 from kist.model.rows import Doomed, Held
-from kist.ports.store import TakesParts
 from kist.service.ports import Ports
 
 PROBED = f"{OBJECTS}probe-"
@@ -162,26 +161,21 @@ class Audit:
 
     async def _look_at_parts(self, bucket: str, report: Report, *, mend: bool) -> None:
         """Multipart uploads that no row names, and what they hold."""
-        store = self._ports.store
-        if not isinstance(store, TakesParts):
+        store = self._ports.takes_parts
+        if store is None:
             return
         async for open_parts in store.open_parts(bucket, RESERVED):
             if not self._is_old(open_parts.started):
                 continue
             if await self._ports.catalogue.spoken_for(bucket, [open_parts.key]):
                 continue
-            size = await self._held_by(Place(bucket, open_parts.key), open_parts)
+            size = sum([part.size async for part in store.parts(Place(bucket, open_parts.key), open_parts.parts_id)])
             report.open_parts += 1
             report.open_bytes += size
             report.note(Finding("open", open_parts.key, size))
             if mend:
                 await self._doom(Place(bucket, open_parts.key))
                 report.swept += 1
-
-    async def _held_by(self, place: Place, open_parts: OpenParts) -> int:
-        store = self._ports.store
-        assert isinstance(store, TakesParts)
-        return sum([part.size async for part in store.parts(place, open_parts.parts_id)])
 
     async def _doom(self, place: Place) -> None:
         """Leave a stray to the erase chore, which does it again if it is cut off."""

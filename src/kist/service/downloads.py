@@ -10,7 +10,6 @@ from kist.errors import Corrupt, FileMissing, ObjectMissing
 from kist.model.actor import Action, Actor
 from kist.model.content import Opened, Span
 from kist.model.file import File, FileState
-from kist.ports.store import Signs
 from kist.service.access import may
 from kist.service.audits import audited
 from kist.service.ports import Ports
@@ -26,7 +25,6 @@ class Downloads:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
-        self._signs = ports.store if isinstance(ports.store, Signs) else None
         self._addresses: dict[object, str] = {}
 
     async def open(self, actor: Actor, file: File, span: Span | None = None) -> Opened:
@@ -51,7 +49,7 @@ class Downloads:
         ``shown_as``: the Content-Type and the Content-Disposition that it is to answer with. ``window``: for that
         long the address stays the same. The caller has let the reader in.
         """
-        if self._signs is None or self._ports.stream_links:
+        if self._ports.signs is None or self._ports.stream_links:
             return None
         now = self._ports.clock.now()
         since = now if window is None else now - (now - _EPOCH) % window
@@ -59,7 +57,7 @@ class Downloads:
         known = self._addresses.get(asked)
         if known is None:
             query = (("response-content-disposition", shown_as[1]), ("response-content-type", shown_as[0]))
-            known = self._signs.sign("GET", file.place, life, query=query, since=since).url
+            known = self._ports.signs.sign("GET", file.place, life, query=query, since=since).url
             if len(self._addresses) >= MOST_ADDRESSES:
                 self._addresses.clear()
             self._addresses[asked] = known

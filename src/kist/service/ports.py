@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from kist.model.limits import Limits
 from kist.ports.catalogue import Catalogue
 from kist.ports.gate import Gate
-from kist.ports.store import ObjectStore
+from kist.ports.store import ObjectStore, Probes, Seals, Signs, TakesParts
 from kist.ports.system import Clock, Detects, Ids
 
 
@@ -31,3 +32,25 @@ class Ports:
     verify_reads: bool = False
     origins: tuple[str, ...] = ()
     stream_links: bool = False
+
+    # What the store can do beside keeping bytes is found once: the question costs more than a signature.
+
+    @cached_property
+    def signs(self) -> Signs | None:
+        """The store, if it signs requests that are made directly at it."""
+        return self.store if isinstance(self.store, Signs) else None
+
+    @cached_property
+    def seals(self) -> Seals | None:
+        """The store, if it moves what has arrived out of the reach of whoever sent it."""
+        return self.store if isinstance(self.store, Seals) else None
+
+    @cached_property
+    def takes_parts(self) -> TakesParts | None:
+        """The store, if it takes uploads in parts."""
+        return self.store if isinstance(self.store, TakesParts) else None
+
+    @cached_property
+    def probes(self) -> Probes | None:
+        """The store, if it has to be asked what it holds."""
+        return self.store if isinstance(self.store, Probes) else None

@@ -37,7 +37,6 @@ from kist.model.file import File, FileState, Visibility
 from kist.model.place import OBJECTS, Place
 from kist.model.ticket import length_of_part, part_count
 from kist.model.upload import Upload, UploadState, Way
-from kist.ports.store import Seals, TakesParts
 from kist.service.accounts import over, settled
 from kist.service.ending import end_ticket
 from kist.service.files import TRIES
@@ -131,8 +130,8 @@ class Sealer:
         """The sealed object. ``Incomplete`` when not all of the bytes are there."""
         if upload.way is Way.PARTS:
             return await self._join(upload, etags)
-        store = self._ports.store
-        assert isinstance(store, Seals)
+        store = self._ports.seals
+        assert store is not None
         target = Place(upload.bucket, upload.target or "")
         try:
             return await store.seal(upload.place, target, await put_rules(self._ports, upload))
@@ -140,8 +139,8 @@ class Sealer:
             raise Incomplete("no bytes have arrived for this upload yet: send them, then complete it") from error
 
     async def _join(self, upload: Upload, etags: Etags | None) -> Stored:
-        store, parts_id = self._ports.store, upload.parts_id
-        assert isinstance(store, TakesParts)
+        store, parts_id = self._ports.takes_parts, upload.parts_id
+        assert store is not None
         if parts_id is None:
             raise Incomplete("no bytes have arrived for this upload yet: send them, then complete it")
         try:
@@ -150,7 +149,7 @@ class Sealer:
             return await store.finish_parts(upload.place, parts_id, parts)
         except UploadMissing as error:
             try:
-                return await store.head(upload.place)  # joined by an attempt that did not live to tell
+                return await self._ports.store.head(upload.place)  # joined by an attempt that did not live to tell
             except ObjectMissing:
                 raise Incomplete("the store has dropped the parts of this upload: start it over") from error
 

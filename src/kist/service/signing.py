@@ -62,6 +62,6 @@ def _life(ports: Ports, upload: Upload) -> timedelta:
 
 
 def _signs(ports: Ports) -> Signs:
-    if not isinstance(ports.store, Signs):
+    if ports.signs is None:
         raise Unsupported("this store takes no direct uploads: send the file to POST /v1/files")
-    return ports.store
+    return ports.signs

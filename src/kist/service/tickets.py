@@ -26,7 +26,6 @@ from kist.model.place import PARTS, STAGING
 from kist.model.rows import Idempotency
 from kist.model.ticket import FIRST_PARTS, SignedPart, Ticket, part_count, part_size
 from kist.model.upload import Declared, Door, Intent, Upload, UploadState, Way
-from kist.ports.store import TakesParts
 from kist.service.accounts import over, reserved
 from kist.service.audits import audited
 from kist.service.ending import end_ticket
@@ -97,8 +96,8 @@ class Tickets:
 
     async def arrived(self, upload: Upload) -> AsyncIterator[PartRef]:
         """The parts that have arrived, by number; none for an upload that has no parts or has ended."""
-        store = self._ports.store
-        if upload.parts_id is None or upload.state is not UploadState.OPEN or not isinstance(store, TakesParts):
+        store = self._ports.takes_parts
+        if upload.parts_id is None or upload.state is not UploadState.OPEN or store is None:
             return
         try:
             async for ref in store.parts(upload.place, upload.parts_id):
@@ -220,8 +219,8 @@ class Tickets:
         """The upload with the id of its multipart upload, begun at the store where that was not done yet."""
         if upload.way is not Way.PARTS or upload.parts_id is not None:
             return upload
-        store = self._ports.store
-        assert isinstance(store, TakesParts)
+        store = self._ports.takes_parts
+        assert store is not None
         parts_id = await store.start_parts(upload.place, await put_rules(self._ports, upload))
         started: Upload = msgspec.structs.replace(upload, parts_id=parts_id)
         await self._commit([Swap(upload, started)])

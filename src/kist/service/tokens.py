@@ -34,11 +34,14 @@ def link_id(secret: bytes, token: str) -> str:
 
 
 def _code(secret: bytes, raw: bytes) -> bytes:
-    return hmac.digest(_key(secret), raw, "sha256")[:_CODE]
+    keyed = _keyed(secret).copy()
+    keyed.update(raw)
+    return keyed.digest()[:_CODE]
 
 
 @lru_cache(maxsize=8)
-def _key(secret: bytes) -> bytes:
+def _keyed(secret: bytes) -> hmac.HMAC:
+    """With the key already fed in, to be copied: half of the time of ``hmac.digest``."""
     if len(secret) < SHORTEST_SECRET:
         raise Misconfigured(f"KIST_SECRET must have at least {SHORTEST_SECRET} bytes")
-    return hmac.digest(secret, b"kist links", "sha256")
+    return hmac.new(hmac.digest(secret, b"kist links", "sha256"), digestmod="sha256")

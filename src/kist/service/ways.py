@@ -9,7 +9,6 @@ from kist.model.changes import Add, Swap
 from kist.model.profile import Profile
 from kist.model.ticket import MOST_IN_ONE
 from kist.model.upload import Way
-from kist.ports.store import Probes, Seals, Signs, TakesParts
 from kist.service.ports import Ports
 
 MEMORY = 30.0
@@ -39,23 +38,22 @@ class Ways:
         ``Invalid`` when that way cannot bring such a size, ``UnsafeWay`` when the store was not seen to hold it,
         ``Unsupported`` when it signs nothing at all.
         """
-        store = self._ports.store
-        if not isinstance(store, Signs) or not isinstance(store, Seals):
+        if self._ports.signs is None or self._ports.seals is None:
             raise Unsupported("this store takes no direct uploads: send the file to POST /v1/files")
         candidates = [way for way in _SAFEST_FIRST if asked in (None, way)]
         fitting = [way for way in candidates if _misfit(way, size) is None]
-        if not isinstance(store, TakesParts):
+        if self._ports.takes_parts is None:
             fitting = [way for way in fitting if way is not Way.PARTS]
         if not fitting:
             raise Invalid(_misfit(candidates[0], size) or "this store takes no uploads in parts")
-        if not isinstance(store, Probes):
+        if self._ports.probes is None:
             return OpenWay(fitting[0], "private")
         return self._judge(await self.profile(bucket), fitting)
 
     async def profile(self, bucket: str) -> Profile | None:
         """What the last probe of this bucket found; None when there was none, or the store needs none."""
-        store = self._ports.store
-        if not isinstance(store, Probes):
+        store = self._ports.probes
+        if store is None:
             return None
         profile_id, now = store.profile_id(bucket), self._ports.clock.ticks()
         known = self._known.get(profile_id)
@@ -69,15 +67,15 @@ class Ways:
     async def probe_once(self) -> int:
         """Probe the base bucket if that was never done. Returns how many buckets were probed."""
         bucket = self._ports.bucket
-        if not isinstance(self._ports.store, Probes) or await self.profile(bucket) is not None:
+        if self._ports.probes is None or await self.profile(bucket) is not None:
             return 0
         await self.probe(bucket)
         return 1
 
     async def probe(self, bucket: str | None = None) -> Profile | None:
         """Ask the store all questions anew, and keep the answers. None when the store is one that needs no probe."""
-        store, bucket = self._ports.store, bucket or self._ports.bucket
-        if not isinstance(store, Probes):
+        store, bucket = self._ports.probes, bucket or self._ports.bucket
+        if store is None:
             return None
         checks = await store.probe(bucket, self._ports.origins)
         found = Profile(id=store.profile_id(bucket), bucket=bucket, checked_at=self._ports.clock.now(), checks=checks)
