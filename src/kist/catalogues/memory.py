@@ -93,6 +93,12 @@ class MemoryCatalogue:
             raise LinkMissing("there is no such link")
         return link
 
+    async def linked(self, link_id: str) -> tuple[Link, File]:
+        link = await self.link(link_id)
+        if (file := self._row(File, link.file_id)) is None:
+            raise LinkMissing("there is no such link")
+        return link, file
+
     async def links(self, actor: str, limit: int, after: Cursor | None = None) -> Page[Link]:
         mine = [row for row in self._rows(Link) if row.actor == actor and row.revoked_at is None]
         if after is not None:

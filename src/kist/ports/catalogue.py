@@ -52,6 +52,9 @@ class Catalogue(Protocol):
     async def link(self, link_id: str) -> Link:
         """The link with this id, also when expired or revoked: the caller judges. ``LinkMissing``."""
 
+    async def linked(self, link_id: str) -> tuple[Link, File]:
+        """That link and its file, in whatever state they are, in one question. ``LinkMissing`` without either."""
+
     async def links(self, actor: str, limit: int, after: Cursor | None = None) -> Page[Link]:
         """The links that ``actor`` made and that are not revoked, newest first. The cursor's value is a time."""
 

@@ -104,13 +104,14 @@ class Links:
         ``LinkMissing``, the same whatever the cause; ``NotSignedIn`` when a password is due or wrong, ``TooMany``
         after too many wrong ones from one ``address``.
         """
-        link = await self._ports.catalogue.link(link_id(self._ports.secret, token))
+        link, file = await self._ports.catalogue.linked(link_id(self._ports.secret, token))
         now = self._ports.clock.now()
         if link.revoked_at is not None or link.expires_at <= now:
             raise LinkMissing("there is no such link")
         if link.password is not None:
             self._check_password(link.password, password, address)
-        file = await self._readable(link)
+        if not await self._leads_to(file, Actor(link.actor, Role.ADMIN if link.admin else Role.USER)):
+            raise LinkMissing("there is no such link")
         if not used:
             if link.max_uses is not None and link.uses >= link.max_uses:
                 raise LinkMissing("there is no such link")
@@ -171,16 +172,6 @@ class Links:
         if not matches(password, kept):
             self._attempts.count(address)
             raise NotSignedIn("this password is not right")
-
-    async def _readable(self, link: Link) -> File:
-        """The file of a link, if who made the link may still read it."""
-        try:
-            file = await self._ports.catalogue.file(link.file_id)
-        except FileMissing as error:
-            raise LinkMissing("there is no such link") from error
-        if not await self._leads_to(file, Actor(link.actor, Role.ADMIN if link.admin else Role.USER)):
-            raise LinkMissing("there is no such link")
-        return file
 
     async def _leads_to(self, file: File, maker: Actor) -> bool:
         """Whether a link that ``maker`` has made leads to this file: what is ready and may be read by them."""

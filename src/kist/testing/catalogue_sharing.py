@@ -107,6 +107,15 @@ class SharingContract:
         with pytest.raises(LinkMissing):
             await catalogue.link(new_id())
 
+    async def test_a_link_comes_with_its_file(self, catalogue: Catalogue) -> None:
+        file = a_file()
+        link, astray = a_link(file_id=file.id, max_uses=3, password="kept"), a_link()
+        await catalogue.commit(Add(file), Add(link), Add(astray))
+        assert await catalogue.linked(link.id) == (link, file)
+        for missing in (astray.id, new_id()):
+            with pytest.raises(LinkMissing):
+                await catalogue.linked(missing)
+
     async def test_links_are_listed_newest_first(self, catalogue: Catalogue) -> None:
         links = [a_link(created_at=at(number // 2)) for number in range(7)]
         await catalogue.commit(*map(Add, links), Add(a_link(actor="bob")), Add(a_link(revoked_at=at(1))))

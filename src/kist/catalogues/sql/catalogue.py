@@ -93,6 +93,12 @@ class SqlCatalogue:
             raise LinkMissing("there is no such link")
         return self._links.decode(row)
 
+    async def linked(self, link_id: str) -> tuple[Link, File]:
+        if (row := await self._runner.find(queries.LINKED, {"id": link_id})) is None:
+            raise LinkMissing("there is no such link")
+        width = len(schema.LINKS.fields)
+        return self._links.decode(row[:width]), self._files.decode(row[width:])
+
     async def links(self, actor: str, limit: int, after: Cursor | None = None) -> Page[Link]:
         params: dict[str, Any] = {"actor": actor, "limit": limit + 1}
         if after is None:

@@ -30,6 +30,15 @@ USAGE_OF = USAGE.select("WHERE owner = :owner")
 IDEMPOTENCY_OF = IDEMPOTENCY.select("WHERE actor = :actor AND key = :key")
 SHARE = SHARES.select("WHERE file_id = :file_id AND actor = :actor")
 LINK = LINKS.select("WHERE id = :id")
+LINKED = " ".join(
+    (
+        "SELECT",
+        LINKS.qualified(),
+        ",",
+        FILES.qualified(),
+        "FROM links JOIN files ON files.id = file_id WHERE links.id = :id",
+    )
+)
 PROFILE = PROFILES.select("WHERE id = :id")
 
 # Uploads that have not ended in time.

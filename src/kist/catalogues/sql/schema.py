@@ -50,6 +50,10 @@ class Table(Generic[R]):
         """The query of whole rows, in the order that ``RowCodec.decode`` takes."""
         return " ".join(("SELECT", ", ".join(self.fields), "FROM", self.name, rest))
 
+    def qualified(self) -> str:
+        """The fields with the table's name before each, for a query of more than one table."""
+        return ", ".join(f"{self.name}.{field}" for field in self.fields)
+
 
 def _plain(hint: Any) -> type:
     """The bare type of a field: without ``| None`` and without what it is a dictionary of."""
