@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from kist.asgi.admission import Room, Served, UploadSlots, admit, check_body, declared_length
 from kist.asgi.cors import Cors
-from kist.asgi.logs import AccessLine, write_access
+from kist.asgi.logs import AccessLine, write_access, writes_access
 from kist.asgi.messages import Sending, read_call
 from kist.asgi.options import HostOptions
 from kist.errors import Broken, Busy, KistError, Unavailable
@@ -138,6 +138,8 @@ async def send_reply(
 def _log(scope: Scope, call: Call, sending: Sending, seconds: float, owner: Owner) -> None:
     route, received = owner.route, call.body.received
     owner.counts.answered(call.method, sending.status, seconds=seconds, received=received, sent=sending.sent)
+    if not writes_access():
+        return
     path = owner.template or raw_path(scope)
     write_access(
         AccessLine(

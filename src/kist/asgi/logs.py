@@ -41,6 +41,11 @@ class _Line(msgspec.Struct, kw_only=True):
     request: AccessLine
 
 
+def writes_access() -> bool:
+    """Whether anybody wants lines of requests."""
+    return bool(access.handlers) or access.isEnabledFor(logging.INFO)
+
+
 def write_access(line: AccessLine) -> None:
     """Log one request: through ``logging``, or where ``log_to`` was asked for it, for a third of the time, past it."""
     for handler in access.handlers:

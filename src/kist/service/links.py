@@ -15,7 +15,7 @@ import msgspec
 
 from kist.errors import Clash, FileMissing, Invalid, KistError, LinkMissing, NotSignedIn
 from kist.model.actor import Action, Actor, Role
-from kist.model.changes import Add, Change, Swap, Use
+from kist.model.changes import Add, Swap, Use
 from kist.model.file import File, FileState
 from kist.model.link import Disposition, Link
 from kist.model.query import MAX_PAGE, Cursor, Page
@@ -26,6 +26,9 @@ from kist.service.gate import check_signed_in
 from kist.service.passwords import hashed, matches
 from kist.service.ports import Ports
 from kist.service.tokens import link_id, link_token
+
+TOGETHER = 100
+"""Links whose uses are committed at once: a commit for each would take more than the reads themselves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,18 +134,32 @@ class Links:
         return sum(times for times, _ in self._used.values())
 
     async def write_down(self) -> int:
-        """Commit the uses that were not committed with the read. Returns how many."""
+        """Commit the uses that were not committed with the read. Returns how many; what cannot be is kept."""
         used, self._used = self._used, {}
-        total = 0
+        waiting, written = list(used.items()), 0
+        try:
+            while waiting:
+                written += await self._write(waiting[:TOGETHER])
+                del waiting[:TOGETHER]
+        finally:
+            for link, (times, file) in waiting:
+                since, _ = self._used.get(link, (0, file))
+                self._used[link] = (since + times, file)
+        return written
+
+    async def _write(self, used: list[tuple[str, tuple[int, File]]]) -> int:
+        """Commit these uses together; where one of the links has been revoked since, each by itself."""
         now = self._ports.clock.now()
-        for link, (times, file) in used.items():
-            changes: tuple[Change, ...] = (Use(link=link, at=now, times=times), self._entry(link, file, times))
-            try:
-                await self._ports.catalogue.commit(*changes)
-            except Clash:
-                continue  # revoked since
-            total += times
-        return total
+        changes = [
+            change
+            for link, (times, file) in used
+            for change in (Use(link=link, at=now, times=times), self._entry(link, file, times))
+        ]
+        try:
+            await self._ports.catalogue.commit(*changes)
+        except Clash:
+            return 0 if len(used) == 1 else sum([await self._write([one]) for one in used])
+        return sum(times for _, (times, _) in used)
 
     def _pattern(self, actor: Actor, terms: LinkTerms) -> Link:
         now = self._ports.clock.now()

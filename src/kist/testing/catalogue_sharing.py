@@ -109,7 +109,7 @@ class SharingContract:
 
     async def test_a_link_comes_with_its_file(self, catalogue: Catalogue) -> None:
         file = a_file()
-        link, astray = a_link(file_id=file.id, max_uses=3, password="kept"), a_link()
+        link, astray = a_link(file_id=file.id, max_uses=3, uses=1), a_link()
         await catalogue.commit(Add(file), Add(link), Add(astray))
         assert await catalogue.linked(link.id) == (link, file)
         for missing in (astray.id, new_id()):

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.service.world import ANN, BOB, ROOT, World
 
 from kist.drive import drive
-from kist.errors import FileMissing, Invalid, LinkMissing, Misconfigured, NotSignedIn, TooMany
+from kist.errors import CatalogueBusy, FileMissing, Invalid, LinkMissing, Misconfigured, NotSignedIn, TooMany
 from kist.model.actor import ANONYMOUS, Action, Actor
 from kist.model.link import Disposition, Link
 from kist.service.links import LinkTerms
@@ -166,6 +166,31 @@ def test_uses_are_counted_a_little_later(world: World) -> None:
     assert (listed.uses, listed.last_used_at) == (5, world.clock.now())
     (entry,) = drive(world.catalogue.audit(10))
     assert (entry.via, entry.thing, entry.times) == (f"link:{link.id}", f"file:{link.file_id}", 5)
+
+
+def test_a_revoked_link_keeps_no_other_from_being_counted(world: World) -> None:
+    links = [one(world) for _ in range(3)]
+    for _, token in links:
+        follow(world, token)
+    drive(world.kist.links.revoke(ANN, links[1][0].id))
+    assert drive(world.kist.links.write_down()) == 2
+    assert [drive(world.catalogue.link(link.id)).uses for link, _ in links] == [1, 0, 1]
+
+
+def test_uses_wait_while_the_catalogue_is_down(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    link, token = one(world)
+    follow(world, token)
+
+    async def down(*_: object) -> None:
+        raise CatalogueBusy("the database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(world.catalogue), "commit", down)
+        with pytest.raises(CatalogueBusy):
+            drive(world.kist.links.write_down())
+    follow(world, token)
+    assert drive(world.kist.links.write_down()) == 2
+    assert drive(world.catalogue.link(link.id)).uses == 2
 
 
 def test_uses_are_written_down_when_the_service_ends(world: World) -> None:
