@@ -11,7 +11,7 @@ import msgspec
 
 from kist.errors import BucketMissing, ObjectMissing, Unsupported
 from kist.model.actor import Actor
-from kist.model.content import Listed, Opened, Span, Stored
+from kist.model.content import Condition, Listed, Opened, Span, Stored
 from kist.model.place import RESERVED, Place
 from kist.service.buckets import check_usable
 from kist.service.gate import check_signed_in
@@ -59,9 +59,15 @@ class Objects:
         """What is known of an object. ``BucketMissing``, ``ObjectMissing``, ``BadName``."""
         return await self._ports.store.head(await self._place(actor, bucket, key))
 
-    async def open(self, actor: Actor, bucket: str, key: str, span: Span | None = None) -> Opened:
-        """Open an object, or the ``span`` of it. Whoever asked closes what is returned. ``BadRange``."""
-        return await self._ports.store.open(await self._place(actor, bucket, key), span)
+    async def open(
+        self, actor: Actor, bucket: str, key: str, span: Span | None = None, *, still: Stored | None = None
+    ) -> Opened:
+        """Open an object, or the ``span`` of it. Whoever asked closes what is returned. ``BadRange``.
+
+        ``still``: what ``head`` has said of it; ``Stale`` when that is no longer so.
+        """
+        only_if = None if still is None else Condition(still.etag)
+        return await self._ports.store.open(await self._place(actor, bucket, key), span, only_if)
 
     async def remove(self, actor: Actor, bucket: str, key: str) -> None:
         """Remove an object; one that is absent is fine."""

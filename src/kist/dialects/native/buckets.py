@@ -115,7 +115,7 @@ async def read(call: Call, kist: Kist) -> Reply:
         return Reply(headers=headers, length=stored.size)
     wanted = call.headers.get("range") if still_current(call.headers.get("if-range"), stored.etag) else None
     span = parse(wanted, stored.size)
-    opened = await kist.objects.open(call.actor, bucket, key, span)
+    opened = await kist.objects.open(call.actor, bucket, key, span, still=stored)
     if span is None:
         return Reply.stream(opened.body, headers=headers, length=opened.stored.size, close=opened.close)
     headers.append(("content-range", f"bytes {span.start}-{span.stop - 1}/{stored.size}"))
