@@ -57,7 +57,7 @@ def test_buckets(kist: Shell) -> None:
     assert "is no bucket name" in kist("bucket", "create", "A.b", code=2).stderr
     assert name in [bucket["name"] for bucket in kist.json("bucket", "ls")["items"]]
     assert f"{name}  " in kist("bucket", "ls").stdout
-    assert "say --yes" in kist("bucket", "rm", name, code=2).stderr
+    assert "say --yes" in kist("bucket", "rm", name, code=3).stderr
     assert kist("bucket", "rm", name, "--yes").stdout == f"{name} is removed\n"
     assert "no such bucket" in kist("bucket", "rm", name, "--yes", code=2).stderr
     assert name not in [bucket["name"] for bucket in kist.json("bucket", "ls")["items"]]
