@@ -146,6 +146,29 @@ def test_an_upload_is_started_over(world: DirectWorld, way: Way, ended: str) -> 
     assert world.used("ann") == (5, 1, 0)
 
 
+def test_nothing_is_signed_for_parts_before_the_store_has_begun_them(
+    world: DirectWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part of an upload without an id would be a plain PUT, by which the sealed object could be replaced."""
+    ticket = world.begin(ANN, 5, Way.PARTS)
+    world.send(ticket)
+    world.complete(ANN, ticket)
+
+    async def down(*_: object) -> str:
+        with pytest.raises(InProgress):
+            await world.kist.tickets.sign(ANN, ticket.upload.id, (1,))
+        raise StoreUnavailable("the store is down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(world.store), "start_parts", down)
+        with pytest.raises(StoreUnavailable):
+            drive(world.kist.tickets.ticket(ANN, ticket.upload.id))
+    with pytest.raises(InProgress):
+        drive(world.kist.tickets.sign(ANN, ticket.upload.id, (1,)))
+    again = drive(world.kist.tickets.ticket(ANN, ticket.upload.id))
+    assert drive(world.kist.tickets.sign(ANN, ticket.upload.id, (1,)))[0].url == again.parts[0].url
+
+
 def test_an_upload_is_redone_after_completion(world: DirectWorld) -> None:
     ticket = world.begin(ANN)
     world.send(ticket)

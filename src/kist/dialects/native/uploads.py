@@ -158,7 +158,7 @@ ROUTES = (
         body=BodyKind.SMALL,
         accepts=PartNumbers,
         answers=SignedParts,
-        errors=(UploadMissing, Expired, WrongState),
+        errors=(UploadMissing, Expired, WrongState, InProgress),
     ),
     Route(
         method="POST",
