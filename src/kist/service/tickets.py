@@ -130,13 +130,19 @@ class Tickets:
         again = self._again(upload, file)
         was_open = upload.state is UploadState.OPEN
         changes = doomed_tickets(self._ports, upload) if was_open else reserved(again, self._ports.limits)
-        await self._commit([Swap(upload, again), *changes])
+        entry = () if again.new else audited(self._ports, actor, Action.WRITE, file)
+        await self._commit([Swap(upload, again), *changes, *entry])
         return await self._issue(await self._started(again), way)
 
     async def complete(self, actor: Actor, upload_id: str, etags: Etags | None = None) -> File:
-        """The file that the upload makes; see ``Sealer.complete``. ``FileMissing`` without WRITE on the file."""
+        """The file that the upload makes; see ``Sealer.complete``. ``FileMissing`` without WRITE on the file.
+
+        Once it is made: as it is now, for whoever may read it now.
+        """
         upload = await self.get(actor, upload_id)
-        if not upload.new and upload.state is not UploadState.DONE:
+        if upload.state is UploadState.DONE:
+            return await self._files.get(actor, upload.file_id)
+        if not upload.new:
             await self._files.get(actor, upload.file_id, Action.WRITE)
         return await self._sealer.complete(upload, etags)
 

@@ -194,6 +194,18 @@ def test_who_may_only_have_uploaded_may_not_redo(world: DirectWorld) -> None:
     drive(world.kist.shares.withdraw(ANN, file.id, "bob"))
     with pytest.raises(FileMissing):
         drive(world.kist.tickets.ticket(BOB, ticket.upload.id))
+    with pytest.raises(FileMissing):
+        world.complete(BOB, ticket)
+    assert world.complete(ANN, ticket).id == file.id
+
+
+def test_an_admin_who_redoes_the_upload_of_another_is_written_down(world: DirectWorld) -> None:
+    ticket = world.begin(ANN)
+    world.send(ticket)
+    world.complete(ANN, ticket)
+    drive(world.kist.tickets.ticket(ROOT, ticket.upload.id))
+    entries = drive(world.catalogue.audit(10))
+    assert [(entry.actor, entry.action, entry.owner) for entry in entries] == [("root", "write", "ann")]
 
 
 def test_a_replacement_swaps_when_it_is_complete(world: DirectWorld) -> None:
