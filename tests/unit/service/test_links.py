@@ -95,6 +95,15 @@ def test_tokens_that_are_none(world: World) -> None:
             follow(world, text)
 
 
+def test_a_token_has_one_spelling(world: World) -> None:
+    _, token = one(world)
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    last = alphabet.index(token[-1])
+    for text in (f"{token}!", f"!{token}", f"{token}=", f"{token[:9]}. {token[9:]}", token[:-1] + alphabet[last ^ 1]):
+        with pytest.raises(LinkMissing):
+            follow(world, text)
+
+
 def test_a_secret_that_is_none_signs_nothing() -> None:
     for secret in (b"", b"short"):
         with pytest.raises(Misconfigured):
