@@ -22,16 +22,25 @@ class Buckets:
         self._each = seconds / self._most
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
+    def wait(self, name: str) -> float:
+        """0 when there is one to take, else the seconds until there is. Takes none."""
+        return max(0.0, 1 - self._filled(name)) * self._each
+
     def take(self, name: str) -> float:
         """Take one; 0, or the seconds to wait when there is none left."""
-        now = self._clock.ticks()
-        left, since = self._left.pop(name, (float(self._most), now))
-        left = min(float(self._most), left + (now - since) / self._each)
+        left = self._filled(name)
         allowed = left >= 1
-        self._left[name] = (left - 1 if allowed else left, now)
+        self._left[name] = (left - 1 if allowed else left, self._clock.ticks())
+        self._left.move_to_end(name)
         if len(self._left) > MOST_KNOWN:
             self._left.popitem(last=False)
         return 0.0 if allowed else (1 - left) * self._each
+
+    def _filled(self, name: str) -> float:
+        """How many are left, with what has flowed in since the last was taken."""
+        now = self._clock.ticks()
+        left, since = self._left.get(name, (float(self._most), now))
+        return min(float(self._most), left + (now - since) / self._each)
 
 
 class Rates:

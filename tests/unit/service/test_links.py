@@ -228,7 +228,11 @@ def test_passwords_cannot_be_tried_for_ever(world: World) -> None:
             follow(world, token, password="wrong", address="1.2.3.4")
     with pytest.raises(TooMany):
         follow(world, token, password="wrong", address="1.2.3.4")
+    with pytest.raises(TooMany):  # else the right one would be told from the wrong ones, however many are tried
+        follow(world, token, password="open sesame", address="1.2.3.4")
     assert follow(world, token, password="open sesame", address="5.6.7.8") == b"linked"
+    world.clock.advance(3)
+    assert follow(world, token, password="open sesame", address="1.2.3.4") == b"linked"
 
 
 def test_my_links(world: World) -> None:
