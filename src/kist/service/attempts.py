@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kist.errors import TooMany
 from kist.ports.system import Clock
-from kist.service.rates import Buckets
+from kist.service.rates import Buckets, origin_of
 
 BURST = 20
 SECONDS_EACH = 3.0
@@ -24,11 +24,11 @@ class Attempts:
 
     def check(self, address: str) -> None:
         """``TooMany`` when the address has no tries left, whatever it would try."""
-        self._refuse(self._buckets.wait(address))
+        self._refuse(self._buckets.wait(origin_of(address)))
 
     def count(self, address: str) -> None:
         """Note one wrong try. ``TooMany`` when the address has no tries left."""
-        self._refuse(self._buckets.take(address))
+        self._refuse(self._buckets.take(origin_of(address)))
 
     def _refuse(self, wait: float) -> None:
         if wait:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import lru_cache
+from ipaddress import IPv6Address, IPv6Network
 
 from kist.errors import TooMany
 from kist.ports.system import Clock
@@ -43,6 +45,16 @@ class Buckets:
         return min(float(self._most), left + (now - since) / self._each)
 
 
+@lru_cache(maxsize=1024)
+def origin_of(address: str) -> str:
+    """What counts as one caller: an address, or the /64 that an IPv6 address is in. A subscriber has that to itself."""
+    try:
+        whole = IPv6Address(address)
+    except ValueError:
+        return address
+    return str(whole.ipv4_mapped or IPv6Network((int(whole) >> 64 << 64, 64)))
+
+
 class Rates:
     """The operator's limits on requests; none where none are set."""
 
@@ -52,7 +64,7 @@ class Rates:
 
     def count_address(self, address: str) -> None:
         """Note a request from ``address``. ``TooMany`` when it has made too many."""
-        _take(self._addresses, address, "your address makes")
+        _take(self._addresses, origin_of(address), "your address makes")
 
     def count_actor(self, actor: str) -> None:
         """Note a request of the actor with this id. ``TooMany`` when they have made too many."""

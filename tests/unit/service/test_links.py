@@ -235,6 +235,17 @@ def test_passwords_cannot_be_tried_for_ever(world: World) -> None:
     assert follow(world, token, password="open sesame", address="1.2.3.4") == b"linked"
 
 
+def test_the_addresses_of_one_ipv6_subscriber_count_as_one(world: World) -> None:
+    _, token = one(world, password="open sesame")
+    for number in range(20):
+        with pytest.raises(NotSignedIn):
+            follow(world, token, password="wrong", address=f"2001:db8:1:2::{number:x}")
+    with pytest.raises(TooMany):
+        follow(world, token, password="open sesame", address="2001:db8:1:2:ffff::1")
+    for other in ("2001:db8:1:3::1", "::ffff:1.2.3.4", "1.2.3.4", ""):
+        assert follow(world, token, password="open sesame", address=other) == b"linked"
+
+
 def test_my_links(world: World) -> None:
     made = [one(world)[0] for _ in range(3)]
     one(world, actor=ROOT)
