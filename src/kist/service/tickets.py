@@ -25,7 +25,7 @@ from kist.model.file import File, FileState, Visibility
 from kist.model.place import PARTS, STAGING
 from kist.model.rows import Idempotency
 from kist.model.ticket import FIRST_PARTS, SignedPart, Ticket, part_count, part_size
-from kist.model.upload import Declared, Door, Intent, Upload, UploadState, Way
+from kist.model.upload import Declared, Door, Intent, Repeat, Upload, UploadState, Way
 from kist.service.accounts import over, reserved
 from kist.service.audits import audited
 from kist.service.ending import end_ticket
@@ -72,18 +72,24 @@ class Tickets:
         way = await self._ways.choose(file.bucket, wish.way, intent.size)
         upload = self._upload(actor, intent, file, way, wish)
         file = msgspec.structs.replace(file, key=upload.key)
-        record = self._repeats.record(actor, intent.repeat)
-        changes: list[Change] = [Add(file)]
-        if record is not None:
-            changes.append(Add(msgspec.structs.replace(record, answer=upload.id.encode())))
-        return await self._open(upload, file, way, changes)
+        return await self._open(upload, file, way, [Add(file), *self._remembered(actor, intent.repeat, upload)])
 
-    async def replace(self, actor: Actor, file_id: str, declared: Declared, wish: Wish = Wish()) -> Ticket:
-        """A ticket for new content of a file that is there: readers keep the old until this is complete."""
+    async def replace(
+        self, actor: Actor, file_id: str, declared: Declared, wish: Wish = Wish(), repeat: Repeat | None = None
+    ) -> Ticket:
+        """A ticket for new content of a file that is there: readers keep the old until this is complete.
+
+        ``repeat`` as with ``begin``.
+        """
+        check_signed_in(actor)
+        earlier = await self._repeats.answer(actor, repeat)
+        if earlier is not None:
+            return await self.ticket(actor, earlier.decode())
         file = await self._files.get(actor, file_id, Action.WRITE)
         way = await self._ways.choose(file.bucket, wish.way, declared.size)
         upload = self._upload(actor, declared, file, way, wish)
-        return await self._open(upload, file, way, list(audited(self._ports, actor, Action.WRITE, file)))
+        entry = audited(self._ports, actor, Action.WRITE, file)
+        return await self._open(upload, file, way, [*entry, *self._remembered(actor, repeat, upload)])
 
     async def get(self, actor: Actor, upload_id: str) -> Upload:
         """The upload, for whom it concerns: who began it, the owner of its file, admins. ``UploadMissing``."""
@@ -173,6 +179,11 @@ class Tickets:
             part_size=part_size(declared.size or 0) if in_parts else None,
         )
         return msgspec.structs.replace(made, deadline=open_until(self._ports, made))
+
+    def _remembered(self, actor: Actor, repeat: Repeat | None, upload: Upload) -> tuple[Change, ...]:
+        """The record by which a repeat finds ``upload``."""
+        record = self._repeats.record(actor, repeat)
+        return () if record is None else (Add(msgspec.structs.replace(record, answer=upload.id.encode())),)
 
     def _new_key(self, way: Way) -> str:
         return (PARTS if way is Way.PARTS else STAGING) + self._ports.ids.token()
