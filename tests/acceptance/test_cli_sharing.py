@@ -78,3 +78,9 @@ def test_the_audit(home: Shell) -> None:
     assert foreign.read_text() == "not of Kist"
     assert "All fits." in home("audit").stdout
     assert home.names() == ["a.txt"]
+
+
+def test_an_audit_of_nothing_makes_no_home(home: Shell) -> None:
+    for more in ((), ("--repair",)):
+        assert "there is no Kist at" in home("audit", *more, code=70).stderr
+    assert not (home.folder / "home").exists()

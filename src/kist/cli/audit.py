@@ -10,10 +10,10 @@ import msgspec
 
 from kist.app import build
 from kist.cli.exits import PARTLY_DONE
+from kist.cli.local import settings_of_home
 from kist.cli.options import DEBUG, JSON, chosen
 from kist.cli.shown import count_text, escaped, print_json, size_text
 from kist.service.audit import Finding, Report
-from kist.settings import read_settings
 
 SHOWN = 20
 
@@ -44,7 +44,7 @@ def command(repair: bool) -> None:
 
 
 async def _run(repair: bool) -> Report:
-    kist = await build(read_settings())
+    kist = await build(settings_of_home())
     try:
         report = await kist.audit.run(repair=repair)
         if repair:
