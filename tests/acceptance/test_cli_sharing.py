@@ -73,10 +73,14 @@ def test_the_audit(home: Shell) -> None:
     shown = home("audit", code=4).stdout
     assert "the bytes of file" in shown
     assert "kist audit --repair" in shown
-    assert "1 leftover erased, 1 row mended" in home("audit", "--repair", code=4).stdout
+    asked = home("audit", "--repair", code=3)
+    assert "this would erase 1 leftover, 5 B, and mark 1 file as lost: say --yes to do it" in asked.stderr
+    assert stray.exists()
+    assert "1 leftover erased, 1 row mended" in home("audit", "--repair", "--yes", code=4).stdout
     assert not stray.exists()
     assert foreign.read_text() == "not of Kist"
     assert "All fits." in home("audit").stdout
+    assert "All fits." in home("audit", "--repair").stdout, "where there is nothing to lose, nothing is asked"
     assert home.names() == ["a.txt"]
 
 
