@@ -169,7 +169,7 @@ class Tickets:
         limits = self._ports.limits
         ticket = msgspec.structs.replace(declared, door=Door.TICKET)
         in_parts = way.way is Way.PARTS
-        upload = new_upload(self._ports, actor, ticket, file, key=self._new_key(way.way), limit=limits.max_direct_size)
+        upload = new_upload(self._ports, actor, ticket, file, key=self._new_key(way.way), limit=self._most(declared))
         expires_at = upload.started_at + (limits.upload_life if in_parts else limits.ticket_life)
         made: Upload = msgspec.structs.replace(
             upload,
@@ -179,6 +179,13 @@ class Tickets:
             part_size=part_size(declared.size or 0) if in_parts else None,
         )
         return msgspec.structs.replace(made, deadline=open_until(self._ports, made))
+
+    def _most(self, declared: Declared) -> int:
+        """How many bytes may come. Without a size nothing is reserved: then no more than an owner may have in all."""
+        limits = self._ports.limits
+        if declared.size is None and limits.quota_bytes is not None:
+            return min(limits.max_direct_size, limits.quota_bytes)
+        return limits.max_direct_size
 
     def _remembered(self, actor: Actor, repeat: Repeat | None, upload: Upload) -> tuple[Change, ...]:
         """The record by which a repeat finds ``upload``."""
