@@ -119,7 +119,9 @@ def show_error(error: KistError, call: Call) -> Reply:
 
 
 def _refusal(status: int, code: str, message: str) -> Reply:
-    error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    # XML has no controls, not even escaped ones.
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in message)
+    error = f"<Error><Code>{code}</Code><Message>{escape(shown)}</Message></Error>"
     return Reply.text(f'<?xml version="1.0" encoding="UTF-8"?>\n{error}', status=status, type="application/xml")
 
 
