@@ -87,8 +87,31 @@ def test_the_audit(home: Shell) -> None:
     shown = home("audit", code=4).stdout
     assert "the bytes of file" in shown
     assert "kist audit --repair" in shown
-    assert "1 leftover erased, 1 row mended" in home("audit", "--repair", code=4).stdout
+    asked = home("audit", "--repair", code=3)
+    assert "this would erase 1 leftover, 5 B, and mark 1 file as lost: say --yes to do it" in asked.stderr
+    assert stray.exists()
+    assert "1 leftover erased, 1 row mended" in home("audit", "--repair", "--yes", code=4).stdout
     assert not stray.exists()
     assert foreign.read_text() == "not of Kist"
     assert "All fits." in home("audit").stdout
+    assert "All fits." in home("audit", "--repair").stdout, "where there is nothing to lose, nothing is asked"
     assert home.names() == ["a.txt"]
+
+
+def test_a_stray_that_kist_could_not_name_keeps_no_other_from_being_erased(home: Shell) -> None:
+    home.write("a.txt", "kept")
+    home("put", "a.txt")
+    objects = home.folder / "home/objects/kist/.kist/objects"
+    strays = [objects / name for name in ("a\nb", os.fsdecode(b"\xff"), "0123456789abcdef0123456789abcdef")]
+    for stray in strays:
+        stray.write_text("stray")
+        os.utime(stray, (time.time() - 3 * 86400,) * 2)
+    assert "1 leftover erased" in home("audit", "--repair", "--yes", code=4).stdout
+    assert [stray.exists() for stray in strays] == [True, True, False]
+    assert home.json("audit", code=4)["strays"] == 2
+
+
+def test_an_audit_of_nothing_makes_no_home(home: Shell) -> None:
+    for more in ((), ("--repair",)):
+        assert "there is no Kist at" in home("audit", *more, code=70).stderr
+    assert not (home.folder / "home").exists()

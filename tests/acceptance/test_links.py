@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 import urllib3
@@ -100,6 +101,19 @@ def test_a_password(linked: Site, visitor: urllib3.PoolManager) -> None:
     assert visit(visitor, url, "POST", b"password=open+sesame", **headers).body == PNG
     assert visit(visitor, url, "POST", b"password=wrong", **headers).status == 401
     assert visit(visitor, url, **{"kist-link-password": "open sesame"}).body == PNG
+
+
+@pytest.mark.parametrize("password", ["Grüße", "тюльпан"])
+def test_a_password_in_any_language(linked: Site, visitor: urllib3.PoolManager, password: str) -> None:
+    _, url = link_to(linked, password=password)
+    sent = password.encode()
+    assert visit(visitor, url, **{"kist-link-password": sent.decode("latin-1")}).body == PNG
+    basic = f"Basic {b64encode(b':' + sent).decode()}"
+    assert visit(visitor, url, authorization=basic).body == PNG
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    assert visit(visitor, url, "POST", f"password={quote(password)}".encode(), **headers).body == PNG
+    if password == "Grüße":
+        assert visit(visitor, url, **{"kist-link-password": password}).body == PNG, "as fetch() in a browser sends it"
 
 
 def test_a_link_that_is_revoked_or_whose_file_is_gone(linked: Site, visitor: urllib3.PoolManager) -> None:

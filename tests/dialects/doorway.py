@@ -26,6 +26,7 @@ from kist.catalogues.memory import MemoryCatalogue
 from kist.detection import detect
 from kist.dialects import door, native
 from kist.drive import drive, right_here
+from kist.model.changes import Add
 from kist.model.content import FormLimits, PartRef, SignedForm, SignedRequest
 from kist.model.limits import Limits
 from kist.model.place import Place
@@ -34,6 +35,7 @@ from kist.service.ports import Ports
 from kist.stores.disk import DiskStore
 from kist.stores.disk.signing import Signing
 from kist.system import SystemIds
+from kist.testing.catalogue_samples import an_upload
 from kist.testing.clock import FakeClock
 from kist.testing.ground import read
 
@@ -96,8 +98,10 @@ def served(store: Callable[[str, FakeClock], Any], **options: Any) -> Iterator[t
     clock = FakeClock()
 
     def make(url: str) -> Starlette:
+        catalogue = MemoryCatalogue()
+        drive(catalogue.commit(Add(an_upload(bucket=UP.bucket, key=UP.key))))
         ports = Ports(
-            store=store(url, clock), catalogue=MemoryCatalogue(), gate=OwnerGate(), clock=clock, ids=SystemIds(),
+            store=store(url, clock), catalogue=catalogue, gate=OwnerGate(), clock=clock, ids=SystemIds(),
             detect=detect, limits=Limits(), bucket=BUCKET, secret=b"s" * 32,
         )  # fmt: skip
         return build_asgi(join(ports), [native.DIALECT, door.DIALECT], options=HostOptions(base_url=url, **options))

@@ -7,6 +7,7 @@ import logging
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
 import pytest
 import urllib3
@@ -275,6 +276,9 @@ def test_errors_are_well_formed(doorway: Doorway) -> None:
     answer = doorway.post(form, b"hello", **{"<&>": "x"})
     assert refused(answer, 403, "AccessDenied")
     assert b"Extra input fields: &lt;&amp;&gt;</Message>" in answer.body
+    controls = doorway.post(form, b"hello", **{"a\0\x1b\ufffe": "x"})
+    message = ElementTree.fromstring(controls.body).findtext("Message") or ""
+    assert message.endswith("Extra input fields: a\ufffd\ufffd\ufffd")
 
 
 def test_a_store_that_answers_nothing_itself() -> None:

@@ -78,6 +78,7 @@ async def test_single_rows_are_found_by_their_key(database: sqlite3.Connection) 
     params = {"id": "", "owner": "", "actor": "", "key": ""}
     for sql in (queries.FILE, queries.UPLOAD, queries.KEY, queries.USAGE_OF, queries.IDEMPOTENCY_OF):
         assert "USING INDEX sqlite_autoindex" in plan(database, sql, params)
+    assert "uploads_by_key" in plan(database, queries.AWAITED, {"bucket": "kist", "key": ".kist/in/1"})
 
 
 def test_the_order_of_time_texts_is_the_order_of_times() -> None:

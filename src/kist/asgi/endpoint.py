@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from functools import partial
 from typing import NamedTuple
 from urllib.parse import quote
@@ -24,6 +25,9 @@ from kist.wire.statuses import error_headers
 
 log = logging.getLogger("kist")
 ticks = SystemClock().ticks
+
+_TOKEN_LIKE = re.compile(r"[^/]{40,}")
+"""Longer than an id, as long as any token or key."""
 
 
 class Ground:
@@ -140,7 +144,7 @@ def _log(scope: Scope, call: Call, sending: Sending, seconds: float, owner: Owne
     owner.counts.answered(call.method, sending.status, seconds=seconds, received=received, sent=sending.sent)
     if not writes_access():
         return
-    path = owner.template or raw_path(scope)
+    path = owner.template or (raw_path(scope) if route is not None else _without_tokens(raw_path(scope)))
     write_access(
         AccessLine(
             address=call.address,
@@ -157,6 +161,11 @@ def _log(scope: Scope, call: Call, sending: Sending, seconds: float, owner: Owne
             cut=not sending.whole,
         )
     )
+
+
+def _without_tokens(path: str) -> str:
+    """A path that is none of ours, as it may be logged: who mistypes the address of a link has its token in it."""
+    return _TOKEN_LIKE.sub("{…}", path)
 
 
 def raw_path(scope: Scope) -> str:

@@ -153,6 +153,10 @@ class MemoryCatalogue:
                 named |= {row.key, row.target if row.state is UploadState.SEALING else None}
         return frozenset(key for key in keys if key in named)
 
+    async def awaits(self, bucket: str, key: str) -> bool:
+        unended = (row for row in self._rows(Upload) if row.state in _UNENDED)
+        return any((row.bucket, row.key) == (bucket, key) for row in unended)
+
     async def totals(self, now: datetime) -> Totals:
         unended = [row for row in self._rows(Upload) if row.state in _UNENDED]
         doomed = list(self._rows(Doomed))

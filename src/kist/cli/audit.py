@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import click
 import msgspec
 
 from kist.app import build
-from kist.cli.exits import PARTLY_DONE
+from kist.cli.exits import PARTLY_DONE, NeedsConfirmation
+from kist.cli.local import settings_of_home
 from kist.cli.options import DEBUG, JSON, chosen
 from kist.cli.shown import count_text, escaped, print_json, size_text
 from kist.service.audit import Finding, Report
-from kist.settings import read_settings
 
 SHOWN = 20
 
@@ -28,13 +29,17 @@ _WORDS = {
 
 @click.command(name="audit", short_help="Compare rows and objects, and mend them.")
 @click.option("--repair", is_flag=True, help="Erase what no row names, and mark files whose bytes are gone as lost.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask before a repair.")
 @JSON
 @DEBUG
-def command(repair: bool) -> None:
+def command(repair: bool, yes: bool) -> None:
     """Compare the rows of the local home with what lies under .kist/ in its store. Nothing else is ever touched.
 
-    What is younger than a day and an hour is left out: it may be on its way. Leaves with 0 when all fits, else with 4.
+    What is younger than a day and an hour is left out: it may be on its way. A repair asks first if it would erase
+    anything or mark a file as lost. Leaves with 0 when all fits, else with 4.
     """
+    if repair and not yes:
+        _confirm(asyncio.run(_run(repair=False)))
     report = asyncio.run(_run(repair))
     if chosen().json:
         print_json(msgspec.to_builtins(report))
@@ -43,8 +48,23 @@ def command(repair: bool) -> None:
     click.get_current_context().exit(0 if report.clean else PARTLY_DONE)
 
 
+def _confirm(report: Report) -> None:
+    """Ask before anything that has no way back; nothing where the repair would only bring files back."""
+    leftovers = report.strays + report.open_parts
+    if not leftovers and not report.lost:
+        return
+    held = size_text(report.stray_bytes + report.open_bytes)
+    what = f"erase {count_text(leftovers, 'leftover')}, {held}, and mark {count_text(report.lost, 'file')} as lost"
+    if not sys.stdin.isatty():
+        raise NeedsConfirmation(f"this would {what}: say --yes to do it")
+    for finding in report.findings[:SHOWN]:
+        click.echo(_line(finding), err=True)
+    if not click.confirm(f"Really {what}?", err=True):
+        raise NeedsConfirmation("nothing was changed")
+
+
 async def _run(repair: bool) -> Report:
-    kist = await build(read_settings())
+    kist = await build(settings_of_home())
     try:
         report = await kist.audit.run(repair=repair)
         if repair:

@@ -28,13 +28,19 @@ LOCAL = Actor("local", Role.ADMIN)
 
 async def open_local(act_as: str | None, *, makes: bool) -> LocalKist:
     """The home that the settings name. ``Misconfigured`` when there is none, unless this command ``makes`` it."""
-    settings = read_settings()
+    settings = read_settings() if makes else settings_of_home()
     actor = LOCAL if act_as is None else Actor(check_actor_id(act_as), via=LOCAL.id)
-    if not makes and not settings.home.exists():
+    return LocalKist(await build(settings), actor, settings)
+
+
+def settings_of_home() -> Settings:
+    """The settings, of a home that is there already. ``Misconfigured`` when it is not."""
+    settings = read_settings()
+    if not settings.home.exists():
         raise Misconfigured(
             f"there is no Kist at {settings.home}: set KIST_HOME to where it is, or make it with `kist serve`"
         )
-    return LocalKist(await build(settings), actor, settings)
+    return settings
 
 
 class LocalKist:

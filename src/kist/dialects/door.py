@@ -58,6 +58,9 @@ async def put(call: Call, kist: Kist) -> Reply:
     if size is None:
         return _refusal(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
     _check_headers(call, grant)
+    most = kist.limits.max_direct_size
+    if grant.header("content-length") is None and size > most:  # nobody has signed how much may come
+        raise TooLarge("Your proposed upload exceeds the maximum allowed size", limit=most)
     md5 = _declared_md5(call)
     if grant.asked("uploadId") is not None or grant.asked("partNumber") is not None:
         etag = (await kist.door.put_part(grant, call.body, size=size, md5=md5)).etag
@@ -119,7 +122,9 @@ def show_error(error: KistError, call: Call) -> Reply:
 
 
 def _refusal(status: int, code: str, message: str) -> Reply:
-    error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    # XML has no controls, not even escaped ones.
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in message)
+    error = f"<Error><Code>{code}</Code><Message>{escape(shown)}</Message></Error>"
     return Reply.text(f'<?xml version="1.0" encoding="UTF-8"?>\n{error}', status=status, type="application/xml")
 
 

@@ -89,6 +89,9 @@ class Catalogue(Protocol):
     async def spoken_for(self, bucket: str, keys: Sequence[str]) -> frozenset[str]:
         """Those of ``keys`` (at most 1000) that an unended upload, a ready or lost file or a doomed place names."""
 
+    async def awaits(self, bucket: str, key: str) -> bool:
+        """Whether the bytes of an upload that has not ended are to arrive at this key."""
+
     async def totals(self, now: datetime) -> Totals:
         """How much there is of what waits, for those who watch."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kist.errors import TooMany
 from kist.ports.system import Clock
-from kist.service.rates import Buckets
+from kist.service.rates import Buckets, origin_of
 
 BURST = 20
 SECONDS_EACH = 3.0
@@ -14,16 +14,23 @@ class Attempts:
     """A token bucket per address: ``BURST`` wrong tries at once, then one in ``SECONDS_EACH`` seconds.
 
     Only wrong credentials are counted, after they were judged: with 256 random bits there is nothing to guess, so
-    the limit protects the server from the load and never locks out a good key behind the same address.
+    the limit protects the server from the load and never locks out a good key behind the same address. What people
+    have chosen can be guessed: there ``check`` comes first, or the one right guess would still be told from the rest.
     """
 
     def __init__(self, clock: Clock, what: str = "keys") -> None:
         self._what = what
         self._buckets = Buckets(clock, (BURST, BURST * SECONDS_EACH))
 
+    def check(self, address: str) -> None:
+        """``TooMany`` when the address has no tries left, whatever it would try."""
+        self._refuse(self._buckets.wait(origin_of(address)))
+
     def count(self, address: str) -> None:
         """Note one wrong try. ``TooMany`` when the address has no tries left."""
-        wait = self._buckets.take(address)
+        self._refuse(self._buckets.take(origin_of(address)))
+
+    def _refuse(self, wait: float) -> None:
         if wait:
             message = f"too many wrong {self._what} from this address: wait before you try again"
             raise TooMany(message, after=max(1, round(wait)))

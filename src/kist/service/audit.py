@@ -12,7 +12,7 @@ from datetime import datetime
 
 import msgspec
 
-from kist.errors import Clash, ObjectMissing, WrongState
+from kist.errors import BadName, Clash, ObjectMissing, WrongState
 from kist.model.changes import Add, Swap
 from kist.model.content import Listed
 from kist.model.file import FileState
@@ -155,8 +155,9 @@ class Audit:
             report.stray_bytes += listed.size
             report.note(Finding("stray", listed.key, listed.size))
             arriving = listed.key.startswith((STAGING, PARTS, PROBED))
-            if (repair and listed.key.startswith((STAGING, PARTS, OBJECTS))) or (sweep and arriving):
-                await self._doom(Place(bucket, listed.key))
+            due = (repair and listed.key.startswith((STAGING, PARTS, OBJECTS))) or (sweep and arriving)
+            if due and (place := _place(bucket, listed.key)) is not None:
+                await self._doom(place)
                 report.swept += 1
 
     async def _look_at_parts(self, bucket: str, report: Report, *, mend: bool) -> None:
@@ -169,12 +170,15 @@ class Audit:
                 continue
             if await self._ports.catalogue.spoken_for(bucket, [open_parts.key]):
                 continue
-            size = sum([part.size async for part in store.parts(Place(bucket, open_parts.key), open_parts.parts_id)])
+            place = _place(bucket, open_parts.key)
+            if place is None:
+                continue
+            size = sum([part.size async for part in store.parts(place, open_parts.parts_id)])
             report.open_parts += 1
             report.open_bytes += size
             report.note(Finding("open", open_parts.key, size))
             if mend:
-                await self._doom(Place(bucket, open_parts.key))
+                await self._doom(place)
                 report.swept += 1
 
     async def _doom(self, place: Place) -> None:
@@ -190,6 +194,14 @@ class Audit:
 
     def _is_old(self, moment: datetime) -> bool:
         return moment + self._ports.limits.stray_life < self._ports.clock.now()
+
+
+def _place(bucket: str, key: str) -> Place | None:
+    """None for a key that Kist would never give: whoever did may take away what lies there."""
+    try:
+        return Place(bucket, key)
+    except BadName:
+        return None
 
 
 class _Rows:

@@ -12,6 +12,7 @@ from hashlib import md5 as new_md5
 from kist.errors import BadChecksum, Expired, Missing, NotAllowed
 from kist.model.content import Condition, Opened, PartRef, PutRules, Span, Stored
 from kist.model.grant import Grant
+from kist.model.place import PARTS, STAGING
 from kist.ports.store import Receives
 from kist.service.ports import Ports
 
@@ -34,10 +35,12 @@ class Door:
     ) -> Stored:
         """Store ``body`` at the place of ``grant``, whole or not at all.
 
-        ``Expired`` when the time is over before the body is, ``BadChecksum`` when it has not the ``md5`` (lower-case
-        hex) that was declared, ``Incomplete`` when not ``size`` bytes come. What the body raises passes through.
+        ``Expired`` when the upload has ended, or the time is over before the body is, ``BadChecksum`` when it has not
+        the ``md5`` (lower-case hex) that was declared, ``Incomplete`` when not ``size`` bytes come. What the body
+        raises passes through.
         """
         self._receiving()
+        await self._check_awaited(grant)
         rules = PutRules(type=grant.header("content-type") or PutRules().type, size=size)
         async with aclosing(self._arriving(grant, body, md5)) as arriving:
             return await self._ports.store.put(grant.place, arriving, rules)
@@ -47,6 +50,7 @@ class Door:
         number, parts_id = grant.asked("partNumber") or "", grant.asked("uploadId") or ""
         if not (number.isascii() and number.isdigit() and len(number) <= 5):
             raise NotAllowed("no part of a multipart upload was signed")
+        await self._check_awaited(grant)
         async with aclosing(self._arriving(grant, body, md5)) as arriving:
             return await self._receiving().receive_part(grant.place, parts_id, int(number), arriving, size)
 
@@ -63,6 +67,15 @@ class Door:
         if not isinstance(store, Receives):
             raise Missing("there is nothing at this address: signed requests lead to the store itself")
         return store
+
+    async def _check_awaited(self, grant: Grant) -> None:
+        """``Expired`` where tickets bring bytes and no upload waits for these any more.
+
+        Without this, whoever begins and aborts uploads could fill the disk by the tickets, and no quota would know.
+        """
+        place = grant.place
+        if place.key.startswith((STAGING, PARTS)) and not await self._ports.catalogue.awaits(place.bucket, place.key):
+            raise Expired("the upload that this was signed for has ended")
 
     async def _arriving(self, grant: Grant, body: AsyncIterable[bytes], md5: str | None) -> AsyncGenerator[bytes, None]:
         """``body``, and behind its last byte the questions that only then have an answer."""

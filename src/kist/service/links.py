@@ -186,6 +186,7 @@ class Links:
     def _check_password(self, kept: str, password: str | None, address: str) -> None:
         if password is None:
             raise NotSignedIn("this link needs a password")
+        self._attempts.check(address)
         if not matches(password, kept):
             self._attempts.count(address)
             raise NotSignedIn("this password is not right")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import lru_cache
+from ipaddress import IPv6Address, IPv6Network
 
 from kist.errors import TooMany
 from kist.ports.system import Clock
@@ -22,16 +24,35 @@ class Buckets:
         self._each = seconds / self._most
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
+    def wait(self, name: str) -> float:
+        """0 when there is one to take, else the seconds until there is. Takes none."""
+        return max(0.0, 1 - self._filled(name)) * self._each
+
     def take(self, name: str) -> float:
         """Take one; 0, or the seconds to wait when there is none left."""
-        now = self._clock.ticks()
-        left, since = self._left.pop(name, (float(self._most), now))
-        left = min(float(self._most), left + (now - since) / self._each)
+        left = self._filled(name)
         allowed = left >= 1
-        self._left[name] = (left - 1 if allowed else left, now)
+        self._left[name] = (left - 1 if allowed else left, self._clock.ticks())
+        self._left.move_to_end(name)
         if len(self._left) > MOST_KNOWN:
             self._left.popitem(last=False)
         return 0.0 if allowed else (1 - left) * self._each
+
+    def _filled(self, name: str) -> float:
+        """How many are left, with what has flowed in since the last was taken."""
+        now = self._clock.ticks()
+        left, since = self._left.get(name, (float(self._most), now))
+        return min(float(self._most), left + (now - since) / self._each)
+
+
+@lru_cache(maxsize=1024)
+def origin_of(address: str) -> str:
+    """What counts as one caller: an address, or the /64 that an IPv6 address is in. A subscriber has that to itself."""
+    try:
+        whole = IPv6Address(address)
+    except ValueError:
+        return address
+    return str(whole.ipv4_mapped or IPv6Network((int(whole) >> 64 << 64, 64)))
 
 
 class Rates:
@@ -43,7 +64,7 @@ class Rates:
 
     def count_address(self, address: str) -> None:
         """Note a request from ``address``. ``TooMany`` when it has made too many."""
-        _take(self._addresses, address, "your address makes")
+        _take(self._addresses, origin_of(address), "your address makes")
 
     def count_actor(self, actor: str) -> None:
         """Note a request of the actor with this id. ``TooMany`` when they have made too many."""

@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from kist.errors import Expired, Unsupported
+from kist.errors import Expired, InProgress, Unsupported
 from kist.model.content import FormLimits
 from kist.model.media import UNKNOWN
 from kist.model.ticket import MOST_IN_ONE, SignedPart, Ticket, length_of_part
@@ -47,12 +47,18 @@ def is_plain(upload: Upload) -> bool:
 
 
 def signed_parts(ports: Ports, upload: Upload, numbers: Iterable[int]) -> tuple[SignedPart, ...]:
-    """Those parts, each with its exact length. ``Invalid`` for numbers that the upload does not have."""
-    signs, life = _signs(ports), _life(ports, upload)
+    """Those parts, each with its exact length. ``Invalid`` for numbers that the upload does not have.
+
+    ``InProgress`` before the store has given the upload an id: to Ceph, a part of an upload without an id is a plain
+    PUT, here to the key of the sealed object.
+    """
+    signs, life, parts_id = _signs(ports), _life(ports, upload), upload.parts_id
+    if not parts_id:
+        raise InProgress("this upload is being begun at the store: ask again, or for a new ticket", after=1)
     made = []
     for number in numbers:
         headers = (("Content-Length", str(length_of_part(upload, number))),)
-        query = (("partNumber", str(number)), ("uploadId", upload.parts_id or ""))
+        query = (("partNumber", str(number)), ("uploadId", parts_id))
         part = signs.sign("PUT", upload.place, life, headers=headers, query=query)
         made.append(SignedPart(number=number, url=part.url, headers=part.headers))
     return tuple(made)

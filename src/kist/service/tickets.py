@@ -27,7 +27,7 @@ from kist.model.file import File, FileState, Visibility
 from kist.model.place import PARTS, STAGING
 from kist.model.rows import Idempotency
 from kist.model.ticket import FIRST_PARTS, SignedPart, Ticket, part_count, part_size
-from kist.model.upload import Declared, Door, Intent, Upload, UploadState, Way
+from kist.model.upload import Declared, Door, Intent, Repeat, Upload, UploadState, Way
 from kist.service.accounts import over, reserved
 from kist.service.audits import audited
 from kist.service.ending import end_ticket
@@ -81,18 +81,24 @@ class Tickets:
         way = await self._ways.choose(file.bucket, wish.way, intent.size, plain=wish.plain)
         upload = self._upload(actor, intent, file, way, wish)
         file = msgspec.structs.replace(file, key=upload.key)
-        record = self._repeats.record(actor, intent.repeat)
-        changes: list[Change] = [Add(file)]
-        if record is not None:
-            changes.append(Add(msgspec.structs.replace(record, answer=upload.id.encode())))
-        return await self._open(upload, file, way, changes)
+        return await self._open(upload, file, way, [Add(file), *self._remembered(actor, intent.repeat, upload)])
 
-    async def replace(self, actor: Actor, file_id: str, declared: Declared, wish: Wish = Wish()) -> Ticket:
-        """A ticket for new content of a file that is there: readers keep the old until this is complete."""
+    async def replace(
+        self, actor: Actor, file_id: str, declared: Declared, wish: Wish = Wish(), repeat: Repeat | None = None
+    ) -> Ticket:
+        """A ticket for new content of a file that is there: readers keep the old until this is complete.
+
+        ``repeat`` as with ``begin``.
+        """
+        check_signed_in(actor)
+        earlier = await self._repeats.answer(actor, repeat)
+        if earlier is not None:
+            return await self.ticket(actor, earlier.decode())
         file = await self._files.get(actor, file_id, Action.WRITE)
         way = await self._ways.choose(file.bucket, wish.way, declared.size, plain=wish.plain)
         upload = self._upload(actor, declared, file, way, wish)
-        return await self._open(upload, file, way, list(audited(self._ports, actor, Action.WRITE, file)))
+        entry = audited(self._ports, actor, Action.WRITE, file)
+        return await self._open(upload, file, way, [*entry, *self._remembered(actor, repeat, upload)])
 
     async def get(self, actor: Actor, upload_id: str) -> Upload:
         """The upload, for whom it concerns: who began it, the owner of its file, admins. ``UploadMissing``."""
@@ -141,7 +147,8 @@ class Tickets:
         again = self._again(upload, file)
         was_open = upload.state is UploadState.OPEN
         changes = doomed_tickets(self._ports, upload) if was_open else reserved(again, self._ports.limits)
-        await self._commit([Swap(upload, again), *changes])
+        entry = () if again.new else audited(self._ports, actor, Action.WRITE, file)
+        await self._commit([Swap(upload, again), *changes, *entry])
         return await self._issue(await self._started(again), way)
 
     async def prolong(self, upload: Upload, life: timedelta) -> Ticket:
@@ -164,9 +171,14 @@ class Tickets:
         return await self.complete(actor, (await self.pending(actor, file_id)).id)
 
     async def complete(self, actor: Actor, upload_id: str, etags: Etags | None = None) -> File:
-        """The file that the upload makes; see ``Sealer.complete``. ``FileMissing`` without WRITE on the file."""
+        """The file that the upload makes; see ``Sealer.complete``. ``FileMissing`` without WRITE on the file.
+
+        Once it is made: as it is now, for whoever may read it now.
+        """
         upload = await self.get(actor, upload_id)
-        if not upload.new and upload.state is not UploadState.DONE:
+        if upload.state is UploadState.DONE:
+            return await self._files.get(actor, upload.file_id)
+        if not upload.new:
             await self._files.get(actor, upload.file_id, Action.WRITE)
         return await self._sealer.complete(upload, etags)
 
@@ -187,7 +199,7 @@ class Tickets:
         limits = self._ports.limits
         ticket = msgspec.structs.replace(declared, door=Door.TICKET)
         in_parts = way.way is Way.PARTS
-        upload = new_upload(self._ports, actor, ticket, file, key=self._new_key(way.way), limit=limits.max_direct_size)
+        upload = new_upload(self._ports, actor, ticket, file, key=self._new_key(way.way), limit=self._most(declared))
         expires_at = upload.started_at + (wish.life or (limits.upload_life if in_parts else limits.ticket_life))
         made: Upload = msgspec.structs.replace(
             upload,
@@ -197,6 +209,18 @@ class Tickets:
             part_size=part_size(declared.size or 0) if in_parts else None,
         )
         return msgspec.structs.replace(made, deadline=open_until(self._ports, made))
+
+    def _most(self, declared: Declared) -> int:
+        """How many bytes may come. Without a size nothing is reserved: then no more than an owner may have in all."""
+        limits = self._ports.limits
+        if declared.size is None and limits.quota_bytes is not None:
+            return min(limits.max_direct_size, limits.quota_bytes)
+        return limits.max_direct_size
+
+    def _remembered(self, actor: Actor, repeat: Repeat | None, upload: Upload) -> tuple[Change, ...]:
+        """The record by which a repeat finds ``upload``."""
+        record = self._repeats.record(actor, repeat)
+        return () if record is None else (Add(msgspec.structs.replace(record, answer=upload.id.encode())),)
 
     def _new_key(self, way: Way) -> str:
         return (PARTS if way is Way.PARTS else STAGING) + self._ports.ids.token()

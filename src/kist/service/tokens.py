@@ -21,16 +21,20 @@ def link_token(secret: bytes, link_id: str) -> str:
 
 
 def link_id(secret: bytes, token: str) -> str:
-    """The id of the link whose token this is. ``LinkMissing`` for every other text."""
+    """The id of the link whose token this is. ``LinkMissing`` for every other text, a second spelling included."""
     try:
-        raw = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
+        text = token.encode("ascii")
+        raw = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
     except (UnicodeError, Error) as error:
         raise LinkMissing("there is no such link") from error
-    identity, code = raw[:_ID], raw[_ID:]
-    if len(raw) != _ID + _CODE or not hmac.compare_digest(code, _code(secret, identity)):
+    # The decoder passes over what is not of its alphabet, and over the last bits: only what it came from is a token.
+    if len(raw) != _ID + _CODE or urlsafe_b64encode(raw).rstrip(b"=") != text:
         raise LinkMissing("there is no such link")
-    text = identity.hex()
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+    identity, code = raw[:_ID], raw[_ID:]
+    if not hmac.compare_digest(code, _code(secret, identity)):
+        raise LinkMissing("there is no such link")
+    digits = identity.hex()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def _code(secret: bytes, raw: bytes) -> bytes:

@@ -183,6 +183,19 @@ class SharingContract:
         assert await catalogue.spoken_for("base", ("ready",)) == {"ready"}
         assert await catalogue.spoken_for("base", ()) == await catalogue.spoken_for("none", asked) == frozenset()
 
+    async def test_where_bytes_are_awaited(self, catalogue: Catalogue) -> None:
+        ended = (UploadState.DONE, UploadState.ABORTED, UploadState.EXPIRED, UploadState.REFUSED)
+        await catalogue.commit(
+            Add(an_upload(key="open")),
+            Add(an_upload(key="sealing", target="target", state=UploadState.SEALING)),
+            *(Add(an_upload(key=state.value, state=state)) for state in ended),
+        )
+        for key in ("open", "sealing"):
+            assert await catalogue.awaits("base", key)
+            assert not await catalogue.awaits("other", key)
+        for key in ("target", "none", "", *(state.value for state in ended)):
+            assert not await catalogue.awaits("base", key)
+
     async def test_some_files_by_id(self, catalogue: Catalogue) -> None:
         files = [a_file(), a_file(state=FileState.PENDING), a_file(state=FileState.REMOVED), a_file(bucket="other")]
         await catalogue.commit(*map(Add, files), Add(a_file()))

@@ -56,6 +56,18 @@ def test_one_line_for_each_request(lines: io.StringIO) -> None:
     assert "Bearer" not in lines.getvalue()
 
 
+def test_a_token_at_a_mistyped_address_is_not_logged(lines: io.StringIO) -> None:
+    token = "verysecret" + "x" * 33
+    paths = (f"//l/{token}", f"/l/{token}/x", f"/L/{token}", f"/l/{token}%ff", f"/x/../l/{token}")
+    with served() as (_, url):
+        for path in paths:
+            with Raw(url) as raw:
+                raw.say(f"GET {path} HTTP/1.1", "Host: k")
+                raw.answer()
+    assert "verysecret" not in lines.getvalue()
+    assert [request["path"] for request in requests(lines)][:2] == ["//l/{…}", "/l/{…}/x"]
+
+
 def test_a_cut_off_answer_says_so(lines: io.StringIO) -> None:
     with served() as (_, url), Raw(url) as raw:
         raw.say("GET /v1/stream?break=1 HTTP/1.1", "Host: k", "Authorization: Bearer ann")

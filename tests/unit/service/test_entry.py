@@ -129,7 +129,7 @@ def test_wrong_keys_from_one_address_are_limited_and_good_ones_are_not(world: Wo
 def test_the_limiter_forgets_addresses_rather_than_grow() -> None:
     attempts = Attempts(FakeClock())
     for n in range(100_000):
-        attempts.count(f"2001:db8::{n:x}")
+        attempts.count(f"2001:db8:{n >> 16:x}:{n & 0xFFFF:x}::1")
     known = attempts._buckets._left
     assert len(known) == MAX_ADDRESSES
     assert sys.getsizeof(known) + MAX_ADDRESSES * 300 < 20 << 20

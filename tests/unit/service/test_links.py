@@ -95,6 +95,15 @@ def test_tokens_that_are_none(world: World) -> None:
             follow(world, text)
 
 
+def test_a_token_has_one_spelling(world: World) -> None:
+    _, token = one(world)
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    last = alphabet.index(token[-1])
+    for text in (f"{token}!", f"!{token}", f"{token}=", f"{token[:9]}. {token[9:]}", token[:-1] + alphabet[last ^ 1]):
+        with pytest.raises(LinkMissing):
+            follow(world, text)
+
+
 def test_a_secret_that_is_none_signs_nothing() -> None:
     for secret in (b"", b"short"):
         with pytest.raises(Misconfigured):
@@ -219,7 +228,22 @@ def test_passwords_cannot_be_tried_for_ever(world: World) -> None:
             follow(world, token, password="wrong", address="1.2.3.4")
     with pytest.raises(TooMany):
         follow(world, token, password="wrong", address="1.2.3.4")
+    with pytest.raises(TooMany):  # else the right one would be told from the wrong ones, however many are tried
+        follow(world, token, password="open sesame", address="1.2.3.4")
     assert follow(world, token, password="open sesame", address="5.6.7.8") == b"linked"
+    world.clock.advance(3)
+    assert follow(world, token, password="open sesame", address="1.2.3.4") == b"linked"
+
+
+def test_the_addresses_of_one_ipv6_subscriber_count_as_one(world: World) -> None:
+    _, token = one(world, password="open sesame")
+    for number in range(20):
+        with pytest.raises(NotSignedIn):
+            follow(world, token, password="wrong", address=f"2001:db8:1:2::{number:x}")
+    with pytest.raises(TooMany):
+        follow(world, token, password="open sesame", address="2001:db8:1:2:ffff::1")
+    for other in ("2001:db8:1:3::1", "::ffff:1.2.3.4", "1.2.3.4", ""):
+        assert follow(world, token, password="open sesame", address=other) == b"linked"
 
 
 def test_my_links(world: World) -> None:

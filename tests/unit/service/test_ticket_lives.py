@@ -146,6 +146,29 @@ def test_an_upload_is_started_over(world: DirectWorld, way: Way, ended: str) -> 
     assert world.used("ann") == (5, 1, 0)
 
 
+def test_nothing_is_signed_for_parts_before_the_store_has_begun_them(
+    world: DirectWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part of an upload without an id would be a plain PUT, by which the sealed object could be replaced."""
+    ticket = world.begin(ANN, 5, Way.PARTS)
+    world.send(ticket)
+    world.complete(ANN, ticket)
+
+    async def down(*_: object) -> str:
+        with pytest.raises(InProgress):
+            await world.kist.tickets.sign(ANN, ticket.upload.id, (1,))
+        raise StoreUnavailable("the store is down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(world.store), "start_parts", down)
+        with pytest.raises(StoreUnavailable):
+            drive(world.kist.tickets.ticket(ANN, ticket.upload.id))
+    with pytest.raises(InProgress):
+        drive(world.kist.tickets.sign(ANN, ticket.upload.id, (1,)))
+    again = drive(world.kist.tickets.ticket(ANN, ticket.upload.id))
+    assert drive(world.kist.tickets.sign(ANN, ticket.upload.id, (1,)))[0].url == again.parts[0].url
+
+
 def test_an_upload_is_redone_after_completion(world: DirectWorld) -> None:
     ticket = world.begin(ANN)
     world.send(ticket)
@@ -171,6 +194,18 @@ def test_who_may_only_have_uploaded_may_not_redo(world: DirectWorld) -> None:
     drive(world.kist.shares.withdraw(ANN, file.id, "bob"))
     with pytest.raises(FileMissing):
         drive(world.kist.tickets.ticket(BOB, ticket.upload.id))
+    with pytest.raises(FileMissing):
+        world.complete(BOB, ticket)
+    assert world.complete(ANN, ticket).id == file.id
+
+
+def test_an_admin_who_redoes_the_upload_of_another_is_written_down(world: DirectWorld) -> None:
+    ticket = world.begin(ANN)
+    world.send(ticket)
+    world.complete(ANN, ticket)
+    drive(world.kist.tickets.ticket(ROOT, ticket.upload.id))
+    entries = drive(world.catalogue.audit(10))
+    assert [(entry.actor, entry.action, entry.owner) for entry in entries] == [("root", "write", "ann")]
 
 
 def test_a_replacement_swaps_when_it_is_complete(world: DirectWorld) -> None:

@@ -298,6 +298,11 @@ def test_unknown_sizes_are_charged_at_the_end() -> None:
     assert world.used("ann") == (6, 1, 0)
 
 
+def test_a_form_of_unknown_size_takes_no_more_than_the_whole_quota() -> None:
+    world = limited(quota_bytes=10)
+    assert dict(world.begin(ANN, None, None).fields)["size"] == "0-10"
+
+
 def test_so_many_uploads_may_be_open() -> None:
     world = limited(open_uploads=2)
     first, _ = world.begin(ANN), world.begin(ANN)

@@ -157,6 +157,9 @@ class SqlCatalogue:
         rows = await self._runner.fetch(*queries.spoken_for(bucket, keys))
         return frozenset(row[0] for row in rows)
 
+    async def awaits(self, bucket: str, key: str) -> bool:
+        return await self._runner.find(queries.AWAITED, {"bucket": bucket, "key": key}) is not None
+
     async def totals(self, now: datetime) -> Totals:
         ((files, size, uploads, reserved, doomed, due),) = await self._runner.fetch(
             queries.TOTALS, {"now": self._doomed.cell("not_before", now)}

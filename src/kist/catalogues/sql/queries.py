@@ -46,6 +46,9 @@ BUCKET = BUCKETS.select("WHERE name = :name")
 # Uploads that have not ended in time.
 OVERDUE = UPLOADS.select("WHERE state IN ('open', 'sealing') AND deadline < :now ORDER BY deadline, id LIMIT :limit")
 
+# What the door asks before it takes bytes in.
+AWAITED = "SELECT 1 FROM uploads WHERE bucket = :bucket AND key = :key AND state IN ('open', 'sealing')"
+
 # Uploads that are still to be completed, and those that nobody will complete.
 UPLOAD_OF = UPLOADS.select("WHERE file_id = :file_id AND state IN ('open', 'sealing') ORDER BY started_at DESC LIMIT 1")
 UPLOAD_AT = UPLOADS.select("WHERE bucket = :bucket AND address = :address ORDER BY started_at DESC LIMIT 1")

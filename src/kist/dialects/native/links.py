@@ -153,7 +153,16 @@ async def _password(call: Call) -> str | None:
     """What the caller gave as the password: a header, the password of Basic, or the field of the page's form."""
     if call.method == "POST":
         return Query(await call.body.read(MOST_FORM)).get("password") or ""
-    return call.headers.get(PASSWORD_HEADER) or bearer_or_basic(call)
+    header = call.headers.get(PASSWORD_HEADER)
+    return _as_text(header) if header else bearer_or_basic(call)
+
+
+def _as_text(header: str) -> str:
+    """A header as its sender wrote it: programs send UTF-8, pages of a browser only latin-1."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return header
 
 
 def _span(seconds: int) -> timedelta:

@@ -31,7 +31,7 @@ from kist.errors import (
 )
 from kist.model.media import UNKNOWN
 from kist.model.ticket import Ticket, part_count
-from kist.model.upload import Declared, Intent, Way
+from kist.model.upload import Declared, Intent, Repeat, Way
 from kist.service.kist import Kist
 from kist.service.tickets import Wish
 from kist.wire.call import Call
@@ -43,16 +43,16 @@ from kist.wire.routes import BodyKind, Route
 async def begin(call: Call, kist: Kist) -> Reply:
     """Give out a ticket."""
     asked = await decode_body(call, NewUpload)
-    wish = Wish(None if asked.way == "auto" else Way(asked.way))
+    wish, repeat = Wish(None if asked.way == "auto" else Way(asked.way)), repeat_of(call, asked)
     if asked.file is not None:
         declared = Declared(type=asked.type or UNKNOWN, size=asked.size, sha256=asked.sha256, md5=asked.md5)
-        ticket = await kist.tickets.replace(call.actor, asked.file, declared, wish)
+        ticket = await kist.tickets.replace(call.actor, asked.file, declared, wish, repeat)
     else:
-        ticket = await kist.tickets.begin(call.actor, _intent(asked, call), wish)
+        ticket = await kist.tickets.begin(call.actor, _intent(asked, repeat), wish)
     return _ticket(ticket, call, status=201)
 
 
-def _intent(asked: NewUpload, call: Call) -> Intent:
+def _intent(asked: NewUpload, repeat: Repeat | None) -> Intent:
     if asked.name is None:
         raise BadName("a new file needs a name; to replace one, give its id as file")
     return Intent(
@@ -64,7 +64,7 @@ def _intent(asked: NewUpload, call: Call) -> Intent:
         bucket=asked.bucket,
         visibility=asked.visibility,
         metadata=asked.metadata,
-        repeat=repeat_of(call),
+        repeat=repeat,
     )
 
 
@@ -158,7 +158,7 @@ ROUTES = (
         body=BodyKind.SMALL,
         accepts=PartNumbers,
         answers=SignedParts,
-        errors=(UploadMissing, Expired, WrongState),
+        errors=(UploadMissing, Expired, WrongState, InProgress),
     ),
     Route(
         method="POST",
