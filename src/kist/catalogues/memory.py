@@ -62,6 +62,10 @@ class MemoryCatalogue:
         more = len(wanted) > len(items)
         return Page(items, Cursor(*_rank(items[-1], query.sort)) if more else None)
 
+    async def undigested(self, limit: int, after: str = "") -> tuple[File, ...]:
+        bare = (row for row in self._rows(File) if row.state is FileState.READY and row.sha256 is None)
+        return _first(limit, (row for row in bare if row.id > after), lambda row: (row.id,))
+
     async def upload(self, upload_id: str) -> Upload:
         if (upload := self._row(Upload, upload_id)) is None:
             raise UploadMissing("there is no such upload")

@@ -7,6 +7,7 @@ import logging
 from kist.chores.audit import AUDIT
 from kist.chores.chore import Chore
 from kist.chores.count import COUNT
+from kist.chores.digest import DIGEST
 from kist.chores.erase import ERASE
 from kist.chores.expire import EXPIRE
 from kist.chores.probe import PROBE
@@ -15,7 +16,7 @@ from kist.errors import KistError
 from kist.ports.system import Clock
 from kist.service.kist import Kist
 
-CHORES: tuple[Chore, ...] = (PROBE, SETTLE, EXPIRE, ERASE, COUNT, AUDIT)
+CHORES: tuple[Chore, ...] = (PROBE, SETTLE, EXPIRE, ERASE, COUNT, DIGEST, AUDIT)
 
 log = logging.getLogger("kist.chores")
 

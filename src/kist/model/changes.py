@@ -78,12 +78,15 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
 Change: TypeAlias = Add | Swap | Drop | Count | Use
 
 GUARDS: dict[type, tuple[str, ...]] = {
-    File: ("state",),
+    File: ("state", "key"),
     Upload: ("state", "deadline"),
     Idempotency: ("created_at",),
     Bucket: ("state",),
 }
-"""The fields by which a row is known to be the one that was read, beside its id. The other kinds need none."""
+"""The fields by which a row is known to be the one that was read, beside its id. The other kinds need none.
+
+A file with another key has other bytes: what was found out about those before is not true of it.
+"""
 
 FILE_MOVES: frozenset[tuple[FileState, FileState]] = frozenset(
     {

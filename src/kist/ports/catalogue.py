@@ -29,6 +29,9 @@ class Catalogue(Protocol):
     async def files(self, query: FileQuery) -> Page[File]:
         """A page of ready files. Who may see what is part of the query: no row is filtered out afterwards."""
 
+    async def undigested(self, limit: int, after: str = "") -> tuple[File, ...]:
+        """Up to ``limit`` ready files without a sha256 whose id is greater than ``after``, by id."""
+
     async def upload(self, upload_id: str) -> Upload:
         """The upload with this id. ``UploadMissing``."""
 

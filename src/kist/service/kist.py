@@ -13,6 +13,7 @@ from kist.ports.saving import SavesFiles
 from kist.service.addressed import Addressed
 from kist.service.audit import Audit
 from kist.service.buckets import Buckets
+from kist.service.digests import Digests
 from kist.service.door import Door
 from kist.service.downloads import Downloads
 from kist.service.entry import Entry
@@ -51,6 +52,7 @@ class Kist:
         self.links = Links(ports)
         self.audit = Audit(ports)
         self.door = Door(ports)
+        self.digests = Digests(ports)
         self.keys = keys
         self.entry = entry
         self.upkeep = Upkeep(ports, sealer)

@@ -89,6 +89,20 @@ class BucketContract:
         await catalogue.commit(*map(Add, uploads))
         assert await catalogue.upload_of(file_id) == uploads[1]
 
+    async def test_files_that_nobody_has_hashed(self, catalogue: Catalogue) -> None:
+        bare = [a_file(id=f"{number}") for number in range(3)]
+        others = [a_file(sha256="ab" * 32), a_file(state=FileState.PENDING), a_file(state=FileState.REMOVED)]
+        await catalogue.commit(*map(Add, (*bare, *others)))
+        assert await catalogue.undigested(2) == tuple(bare[:2])
+        assert await catalogue.undigested(2, after="1") == (bare[2],)
+
+    async def test_a_file_with_other_bytes_is_another_one_to_a_swap(self, catalogue: Catalogue) -> None:
+        file = a_file()
+        await catalogue.commit(Add(file))
+        await catalogue.commit(Swap(file, changed(file, key="other")))
+        with pytest.raises(Clash):
+            await catalogue.commit(Swap(file, changed(file, sha256="ab" * 32)))
+
     async def test_files_of_one_name(self, catalogue: Catalogue) -> None:
         files = [a_file(name="a.txt", bucket=bucket, created_at=at(n)) for n, bucket in enumerate(("x", "x", "y"))]
         others = [a_file(name=name, bucket="x") for name in ("A.txt", "a.txt ", "b/a.txt")]

@@ -62,6 +62,10 @@ class SqlCatalogue:
             return Page(items)
         return Page(items, Cursor(getattr(items[-1], query.sort.value), items[-1].id))
 
+    async def undigested(self, limit: int, after: str = "") -> tuple[File, ...]:
+        rows = await self._runner.fetch(queries.UNDIGESTED, {"limit": limit, "after": after})
+        return self._files.decode_all(rows)
+
     async def upload(self, upload_id: str) -> Upload:
         if (row := await self._runner.find(queries.UPLOAD, {"id": upload_id})) is None:
             raise UploadMissing("there is no such upload")

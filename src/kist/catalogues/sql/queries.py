@@ -46,6 +46,9 @@ BUCKET = BUCKETS.select("WHERE name = :name")
 # Uploads that have not ended in time.
 OVERDUE = UPLOADS.select("WHERE state IN ('open', 'sealing') AND deadline < :now ORDER BY deadline, id LIMIT :limit")
 
+# Files whose bytes nobody has hashed.
+UNDIGESTED = FILES.select("WHERE state = 'ready' AND sha256 IS NULL AND id > :after ORDER BY id LIMIT :limit")
+
 # What the door asks before it takes bytes in.
 AWAITED = "SELECT 1 FROM uploads WHERE bucket = :bucket AND key = :key AND state IN ('open', 'sealing')"
 

@@ -1,4 +1,4 @@
--- Buckets that users own, and files at addresses.
+-- Buckets that users own, files at addresses, and files whose bytes nobody has hashed.
 
 CREATE TABLE buckets (
     name       $text NOT NULL PRIMARY KEY,
@@ -17,3 +17,5 @@ CREATE INDEX uploads_by_address ON uploads (bucket, address, started_at) WHERE a
 -- Any upload that is still to be completed for a file, whoever will do it.
 DROP INDEX uploads_of_file;
 CREATE INDEX uploads_of_file ON uploads (file_id, started_at) WHERE state IN ('open', 'sealing');
+
+CREATE INDEX files_undigested ON files (id) WHERE state = 'ready' AND sha256 IS NULL;
