@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from kist.errors import TooMany
+from kist.model.origin import origin_of
 from kist.ports.system import Clock
-from kist.service.rates import Buckets, origin_of
+from kist.service.rates import Buckets
 
 BURST = 20
 SECONDS_EACH = 3.0
