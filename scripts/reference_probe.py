@@ -65,7 +65,9 @@ def signing_policy() -> str:
 
 def bucket_policy() -> str:
     """The same as a policy of the bucket."""
-    return _json(bucket_policy_for_signing("my-files", "arn:aws:iam:::user/kist-signing"))
+    return _json(
+        bucket_policy_for_signing("my-files", "arn:aws:iam:::user/kist-signing", "arn:aws:iam:::user/kist-main")
+    )
 
 
 def cors() -> str:

@@ -25,6 +25,7 @@ from kist.ports.measures import Measures
 from kist.ports.store import HoldsBuckets, ObjectStore
 from kist.ports.system import Clock, Ids
 from kist.ports.wiring import Aside, Wiring
+from kist.saving import SavingFolder
 from kist.service.entry import Entry
 from kist.service.gate import OwnerGate
 from kist.service.keys import Keys
@@ -97,6 +98,8 @@ async def open_ports(settings: Settings, clock: Clock, ids: Ids) -> Ports:
         verify_reads=urlsplit(settings.store).scheme not in LOCAL_STORES,
         origins=settings.origins,
         stream_links=settings.links == "stream",
+        contracts=settings.contracts,
+        saving=SavingFolder(settings.save_folder, aside, ids) if settings.save_folder else None,
     )
 
 

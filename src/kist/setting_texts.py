@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from kist.model.actor import check_actor_id
@@ -96,6 +97,30 @@ def parse_addresses(text: str) -> tuple[str, ...]:
 def parse_names(text: str) -> tuple[str, ...]:
     """Words with commas between."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def parse_instances(text: str) -> tuple[str, ...]:
+    """Names of instances, which also name their buckets. ``ValueError`` says what to write."""
+    names = parse_names(text)
+    if not names or any(not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,54}", name) for name in names):
+        raise ValueError("write names of 1 to 55 of a-z, 0-9 and -, with commas between")
+    return names
+
+
+def parse_domains(text: str) -> tuple[str, ...]:
+    """Host names. ``ValueError`` says what to write."""
+    domains = tuple(name.lower().strip(".") for name in parse_names(text))
+    if any(not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", name) for name in domains):
+        raise ValueError("write host names without a port, like files.example.com")
+    return domains
+
+
+def parse_folder(text: str) -> Path:
+    """A folder. ``ValueError`` says what to write."""
+    path = Path(text).expanduser().absolute()
+    if not path.is_dir():
+        raise ValueError("write the path of a folder that is there")
+    return path
 
 
 def parse_span(text: str) -> timedelta:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from dotenv import dotenv_values
 
 from kist.errors import KistError, Misconfigured
+from kist.model.contracts import Contracts
 from kist.model.file import Visibility
 from kist.model.limits import GIB, TIB, Limits
 from kist.setting_texts import (
@@ -22,7 +23,10 @@ from kist.setting_texts import (
     parse_anonymous,
     parse_choice,
     parse_count,
+    parse_domains,
     parse_flag,
+    parse_folder,
+    parse_instances,
     parse_names,
     parse_origins,
     parse_rate,
@@ -62,6 +66,12 @@ class Settings:
     rate_key: tuple[int, float] | None = None
     rate_address: tuple[int, float] | None = None
     type_mismatch: str = "record"
+    bucket_create: str = "user"
+    save_folder: Path | None = None
+    contract_link_life: timedelta | None = None
+    instances: tuple[str, ...] = Contracts().instances
+    instance_domains: tuple[str, ...] = ()
+    region: str = "eu-central-1"
     anonymous: Mapping[str, str] = field(default_factory=dict)
     anonymous_public: bool = False
     jwt_issuer: str | None = None
@@ -94,8 +104,20 @@ class Settings:
             open_uploads=self.open_uploads,
             visibilities=self.visibilities,
             bucket_acls=self.bucket_acls,
+            buckets_by_admins=self.bucket_create == "admin",
             link_life=min(self.link_life, self.link_life_max),
             link_life_max=self.link_life_max,
+        )
+
+    @property
+    def contracts(self) -> Contracts:
+        """What the older contracts are told."""
+        asked = dict(parse_qsl(urlsplit(self.store).query))
+        return Contracts(
+            link_life=self.contract_link_life,
+            region=asked.get("region", self.region),
+            instances=self.instances,
+            instance_domains=self.instance_domains,
         )
 
 
@@ -168,6 +190,33 @@ SETTINGS: tuple[Setting, ...] = (
         "content whose first bytes show another type than the declared one: record both, or reject it",
         parse_choice("record", "reject"),
     ),
+    Setting(
+        "KIST_BUCKET_CREATE", "user", "who may make buckets: any user, or an admin alone", parse_choice("user", "admin")
+    ),
+    Setting(
+        "KIST_SAVE_FOLDER",
+        "none",
+        "folder of the server that Crowdbotics' file/download/ writes to; without it, it is refused",
+        parse_folder,
+        ("PATH_TO_SAVE_FILE",),
+    ),
+    Setting(
+        "KIST_CONTRACT_LINK_LIFE",
+        "60s, 1h for many links",
+        "how long Syncano's links live",
+        parse_span,
+        ("EXPIRE",),
+    ),
+    Setting(
+        "KIST_INSTANCES", "kist", "Syncano's instances that are served; the first is meant by default", parse_instances
+    ),
+    Setting(
+        "KIST_INSTANCE_DOMAINS",
+        "none",
+        "domains whose first label is the instance, like files.example.com for one.files.example.com",
+        parse_domains,
+    ),
+    Setting("KIST_REGION", "eu-central-1", "region that buckets are said to be in on disk", older=("REGION",)),
     Setting(
         "KIST_ANONYMOUS",
         "none",

@@ -39,11 +39,11 @@ class Backend:
     def bucket(self) -> str:
         return urlsplit(self.settings.store).netloc
 
-    def restrict(self) -> None:
-        """Sign with the key of a second user, who may only write where bytes arrive."""
+    def restrict(self, *, in_all: bool = False) -> None:
+        """Sign with the key of a second user, who may only write where bytes arrive; ``in_all``: of every bucket."""
         if self.server is None or self.server.name == "swift":
             return  # Swift has no such users, and refuses what is not signed
-        self.signer = restricted(self.server, policy_for_signing(self.bucket)["Statement"])
+        self.signer = restricted(self.server, policy_for_signing("*" if in_all else self.bucket)["Statement"])
         keys = {"KIST_S3_SIGNING_KEY": self.signer.key, "KIST_S3_SIGNING_SECRET": self.signer.secret}
         self.settings = s3_settings(self._home, self.server, **self._more, **keys, KIST_STORE=self.settings.store)
 
@@ -53,7 +53,9 @@ class Backend:
         if self.server is not None and self.server.name != "swift":
             await store.set_cors(self.bucket, [cors_rule([ORIGIN])])
         if self.server is not None and self.server.name == "rgw" and self.signer is not None:
-            policy = bucket_policy_for_signing(self.bucket, arn(self.server, self.signer))
+            policy = bucket_policy_for_signing(
+                self.bucket, arn(self.server, self.signer), arn(self.server, self.server)
+            )
             body = json.dumps(policy).encode()
             await store._sender.ask(Ask("PUT", self.bucket, query=(("policy", ""),), body=body))
         await kist.ways.probe()
@@ -61,11 +63,17 @@ class Backend:
 
 @contextlib.contextmanager
 def direct_site(
-    kind: str, home: Path, request: pytest.FixtureRequest, *, signing_key: bool = True, **more: str
+    kind: str,
+    home: Path,
+    request: pytest.FixtureRequest,
+    *,
+    signing_key: bool = True,
+    in_all: bool = False,
+    **more: str,
 ) -> Iterator[Site]:
     """A server on ``kind`` of store, looked at and ready to give out tickets."""
     backend = Backend(kind, home, request, more)
     if signing_key:
-        backend.restrict()
+        backend.restrict(in_all=in_all)
     with serving(backend.settings, prepare=backend.prepare) as site:
         yield site

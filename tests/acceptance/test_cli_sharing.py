@@ -1,10 +1,11 @@
-"""Shares, links and the audit by the real command, on a home and by a running server."""
+"""Shares, links, buckets and the audit by the real command, on a home and by a running server."""
 
 from __future__ import annotations
 
 import os
 import time
 import urllib.request
+import uuid
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,19 @@ def test_links(kist: Shell) -> None:
     assert "none: there is no file" in partly.stderr
     kist("link", "none", code=2)
     kist("link", code=2)
+
+
+def test_buckets(kist: Shell) -> None:
+    name = f"mine-{uuid.uuid4().hex[:8]}"
+    assert kist("bucket", "create", name).stdout == f"{name} is made\n"
+    assert "exists already" in kist("bucket", "create", name, code=2).stderr
+    assert "is no bucket name" in kist("bucket", "create", "A.b", code=2).stderr
+    assert name in [bucket["name"] for bucket in kist.json("bucket", "ls")["items"]]
+    assert f"{name}  " in kist("bucket", "ls").stdout
+    assert "say --yes" in kist("bucket", "rm", name, code=3).stderr
+    assert kist("bucket", "rm", name, "--yes").stdout == f"{name} is removed\n"
+    assert "no such bucket" in kist("bucket", "rm", name, "--yes", code=2).stderr
+    assert name not in [bucket["name"] for bucket in kist.json("bucket", "ls")["items"]]
 
 
 @pytest.fixture

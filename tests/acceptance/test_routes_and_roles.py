@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 from tests.acceptance.served import ROOT, Answer, Client, Site, disk_settings, serving
 
+from kist.model.content import PutRules
+from kist.model.place import Place
 from kist.service.attempts import Attempts
 from kist.wire.routes import Dialect, Needs, Route
 
@@ -56,12 +59,39 @@ def shared(site: Site) -> str:
     return file
 
 
+def bucket(site: Site) -> str:
+    """A bucket of ann's with an object that no row names."""
+    name = fresh()
+    assert site.ann.call("POST", "/v1/buckets", {"name": name}).status == 201
+    store = site.kist.files._ports.store
+    site.run(store.put(Place(name, "raw"), nothing(), PutRules()))
+    return name
+
+
+def bare_bucket(site: Site) -> str:
+    name = fresh()
+    site.ann.call("POST", "/v1/buckets", {"name": name})
+    return name
+
+
+async def nothing() -> AsyncIterator[bytes]:
+    return
+    yield
+
+
+def fresh() -> str:
+    """A name that no bucket has."""
+    return f"bucket-{uuid.uuid4().hex[:12]}"
+
+
 THINGS: dict[str, Callable[[Site], str]] = {
     "file": lambda site: str(site.ann.put("mine", b"content")["id"]),
     "upload": upload,
     "link": link,
     "token": token,
     "shared": shared,
+    "bucket": bucket,
+    "bare bucket": bare_bucket,
 }
 
 
@@ -94,6 +124,12 @@ ROWS: dict[str, Row] = {
     "shares-list": Row(calls("GET", "/v1/files/{id}/shares"), 200, 404, 200, "shared"),
     "shares-grant": Row(calls("PUT", "/v1/files/{id}/shares/eve", {"actions": ["read"]}), 200, 404, 200, "shared"),
     "shares-withdraw": Row(calls("DELETE", "/v1/files/{id}/shares/dave"), 204, 404, 204, "shared"),
+    "buckets-list": Row(calls("GET", "/v1/buckets"), 200, 200, 200),
+    "buckets-create": Row(lambda client, _: client.call("POST", "/v1/buckets", {"name": fresh()}), 201, 201, 201),
+    "buckets-remove": Row(calls("DELETE", "/v1/buckets/{id}?confirm={id}"), 204, 404, 204, "bare bucket"),
+    "objects-list": Row(calls("GET", "/v1/buckets/{id}/objects"), 200, 404, 200, "bucket"),
+    "objects-read": Row(calls("GET", "/v1/buckets/{id}/objects/raw"), 200, 404, 200, "bucket"),
+    "objects-remove": Row(calls("DELETE", "/v1/buckets/{id}/objects/raw"), 204, 404, 204, "bucket"),
     "door-put": Row(calls("PUT", "/door/x", b"1"), 403, 403, 403),
     "door-get": Row(calls("GET", "/door/x"), 403, 403, 403),
     "door-post": Row(

@@ -45,7 +45,7 @@ EXPECTED: dict[str, dict[str, str]] = {
         "form_works": NO_FORM,
         **dict.fromkeys(FORMS, f"not asked: {NO_FORM}"),
     },
-    "rgw restricted by the bucket too": {**CEPH, "private_acl": UNREADABLE},
+    "rgw restricted by the bucket too": CEPH,
     "ministack": {"put_copy_source": COPIED, "part_copy_source": COPIED},
     "ministack restricted": {},
 }
@@ -78,7 +78,8 @@ class Setting:
         user = restricted(self.server, policy_for_signing(self.bucket)["Statement"])
         self.keys = {"signing_key": user.key, "signing_secret": user.secret}
         if by_the_bucket:
-            policy = json.dumps(bucket_policy_for_signing(self.bucket, arn(self.server, user))).encode()
+            main = arn(self.server, self.server)
+            policy = json.dumps(bucket_policy_for_signing(self.bucket, arn(self.server, user), main)).encode()
             store = blocking(self.server)
             drive(store._sender.ask(Ask("PUT", self.bucket, query=(("policy", ""),), body=policy)))
             drive(store.close())

@@ -9,16 +9,20 @@ import pytest
 
 from kist.model.backend import PUT_HEADERS, bucket_policy_for_signing, cors_rule, policy_for_signing
 
-SIGNER = "arn:aws:iam:::user/kist-signer"
-POLICIES = [policy_for_signing("files"), bucket_policy_for_signing("files", SIGNER)]
+SIGNER, MAIN = "arn:aws:iam:::user/kist-signer", "arn:aws:iam:::user/kist"
+POLICIES = [policy_for_signing("files"), bucket_policy_for_signing("files", SIGNER, MAIN)]
+
+
+def _of_signer(policy: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in policy["Statement"] if each.get("Principal", {"AWS": [SIGNER]}) == {"AWS": [SIGNER]}]
 
 
 def allowed(policy: dict[str, Any], action: str, key: str) -> bool:
-    """As IAM judges: one statement allows it and none denies it."""
+    """As IAM judges for the signer: one statement allows it and none denies it."""
     resource = f"arn:aws:s3:::{key}"
     effects = {
         statement["Effect"]
-        for statement in policy["Statement"]
+        for statement in _of_signer(policy)
         if action in statement["Action"] and any(fnmatchcase(resource, each) for each in statement["Resource"])
     }
     return effects == {"Allow"}
@@ -34,7 +38,7 @@ def test_the_signer_may_write_where_bytes_arrive_and_nowhere_else(policy: dict[s
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_signer_may_do_nothing_else(policy: dict[str, Any]) -> None:
-    named = {action for each in policy["Statement"] if each["Effect"] == "Allow" for action in each["Action"]}
+    named = {action for each in _of_signer(policy) if each["Effect"] == "Allow" for action in each["Action"]}
     assert named <= {"s3:PutObject", "s3:PutObjectAcl"}
     assert "*" not in "".join(named)
 
@@ -44,6 +48,12 @@ def test_the_bucket_denies_the_signer_to_read_even_what_it_wrote() -> None:
     assert [(each["Principal"], each["Action"], each["Resource"]) for each in denied] == [
         ({"AWS": [SIGNER]}, ["s3:GetObject"], ["arn:aws:s3:::files/*"])
     ]
+
+
+def test_the_main_key_keeps_everything_on_its_bucket() -> None:
+    (mains,) = [each for each in POLICIES[1]["Statement"] if each["Principal"] == {"AWS": [MAIN]}]
+    assert (mains["Effect"], mains["Action"]) == ("Allow", ["s3:*"])
+    assert mains["Resource"] == ["arn:aws:s3:::files", "arn:aws:s3:::files/*"]
 
 
 def test_pages_may_use_tickets_and_see_etags() -> None:

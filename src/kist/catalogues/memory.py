@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import msgspec
 
-from kist.errors import Clash, FileMissing, KeyMissing, LinkMissing, UploadMissing
+from kist.errors import BucketMissing, Clash, FileMissing, KeyMissing, LinkMissing, UploadMissing
+from kist.model.bucket import Bucket
 from kist.model.changes import GUARDS, Add, Change, Count, Drop, Row, Swap, Use, row_id
 from kist.model.file import File, FileState
 from kist.model.link import Link
@@ -41,7 +42,7 @@ class MemoryCatalogue:
 
     def __init__(self) -> None:
         self._tables: dict[type, dict[tuple[str, ...], Row]] = {
-            kind: {} for kind in (File, Upload, Key, Doomed, Idempotency, AuditEntry, Share, Link, Profile)
+            kind: {} for kind in (File, Upload, Key, Doomed, Idempotency, AuditEntry, Share, Link, Profile, Bucket)
         }
         self._usage: dict[str, Usage] = {}
 
@@ -71,8 +72,33 @@ class MemoryCatalogue:
         return _first(limit, late, lambda row: (row.deadline, row.id))
 
     async def upload_of(self, file_id: str) -> Upload | None:
-        unended = (row for row in self._rows(Upload) if row.settles and row.state in _UNENDED)
-        return max((row for row in unended if row.file_id == file_id), key=lambda row: row.started_at, default=None)
+        unended = (row for row in self._rows(Upload) if row.file_id == file_id and row.state in _UNENDED)
+        return max(unended, key=lambda row: row.started_at, default=None)
+
+    async def upload_at(self, bucket: str, address: str) -> Upload | None:
+        meant = (row for row in self._rows(Upload) if row.bucket == bucket and row.address == address)
+        return max(meant, key=lambda row: row.started_at, default=None)
+
+    async def addressed(self, bucket: str, addresses: Sequence[str]) -> dict[str, File]:
+        ready = (row for row in self._rows(File) if row.state is FileState.READY and row.bucket == bucket)
+        return {row.address: row for row in ready if row.address is not None and row.address in addresses}
+
+    async def bucket(self, name: str) -> Bucket:
+        if (bucket := self._row(Bucket, name)) is None:
+            raise BucketMissing("there is no such bucket")
+        return bucket
+
+    async def buckets(self, owner: str | None = None) -> tuple[Bucket, ...]:
+        theirs = (row for row in self._rows(Bucket) if owner in (None, row.owner))
+        return tuple(sorted(theirs, key=lambda row: row.name))
+
+    async def bucket_used(self, name: str) -> bool:
+        kept = any(row.bucket == name and row.state in _KEPT for row in self._rows(File))
+        return kept or any(row.bucket == name and row.state in _UNENDED for row in self._rows(Upload))
+
+    async def doomed_in(self, bucket: str, limit: int) -> tuple[Doomed, ...]:
+        inside = (row for row in self._rows(Doomed) if row.bucket == bucket)
+        return _first(limit, inside, lambda row: (row.key, row.id))
 
     async def settling(self, limit: int, after: str = "") -> tuple[Upload, ...]:
         waiting = (row for row in self._rows(Upload) if row.settles and row.state is UploadState.OPEN)
@@ -307,6 +333,7 @@ def _matches(file: File, query: FileQuery) -> bool:
     narrowed = (
         (query.owner, file.owner),
         (query.bucket, file.bucket),
+        (query.name, file.name),
         (query.type, file.type),
     )
     if any(wanted is not None and wanted != value for wanted, value in narrowed):

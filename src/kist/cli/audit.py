@@ -90,7 +90,7 @@ def _show(report: Report, repair: bool) -> None:
 
 def _line(finding: Finding) -> str:
     words = _WORDS[finding.kind].format(file=finding.file)
-    return f"  {finding.kind:8}{size_text(abs(finding.size)):>8}  {escaped(finding.key)}: {words}"
+    return f"  {finding.kind:8}{size_text(abs(finding.size)):>8}  {escaped(f'{finding.bucket}/{finding.key}')}: {words}"
 
 
 def _advice(report: Report) -> str:

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from kist.dialects.native.buckets import BucketShape, NewBucket
 from kist.dialects.native.links import LinkRow, MadeLinksShape, NewLinks
 from kist.dialects.native.shapes import FileShape, KeyShape, MadeKey
 from kist.dialects.native.shares import NewShare, ShareShape
@@ -135,6 +136,15 @@ class Backend(Protocol):
 
     async def revoke_link(self, link_id: str) -> None:
         """End a link at once."""
+
+    async def buckets(self) -> tuple[BucketShape, ...]:
+        """The buckets that may be seen."""
+
+    async def make_bucket(self, wanted: NewBucket) -> BucketShape:
+        """Make a bucket."""
+
+    async def drop_bucket(self, name: str) -> None:
+        """Remove an empty bucket."""
 
     async def close(self) -> None:
         """Free what is held."""

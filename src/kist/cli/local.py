@@ -11,6 +11,7 @@ import msgspec
 from kist.app import build
 from kist.cli.backend import Content, Source
 from kist.cli.threads import in_thread
+from kist.dialects.native.buckets import BucketShape, NewBucket, shape_bucket
 from kist.dialects.native.links import LinkRow, MadeLinksShape, NewLinks, shape_link, shape_made, terms_of
 from kist.dialects.native.shapes import FileShape, KeyShape, MadeKey, shape_file, shape_key
 from kist.dialects.native.shares import NewShare, ShareShape, shape_share
@@ -131,6 +132,15 @@ class LocalKist:
 
     async def revoke_link(self, link_id: str) -> None:
         await self._kist.links.revoke(self._actor, link_id)
+
+    async def buckets(self) -> tuple[BucketShape, ...]:
+        return tuple(map(shape_bucket, await self._kist.buckets.list(self._actor)))
+
+    async def make_bucket(self, wanted: NewBucket) -> BucketShape:
+        return shape_bucket(await self._kist.buckets.create(self._actor, wanted.name))
+
+    async def drop_bucket(self, name: str) -> None:
+        await self._kist.buckets.remove(self._actor, name)
 
     async def close(self) -> None:
         await self._kist.close()

@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "mv": "Give a file another name.",
     "share": "Let other users do something to a file.",
     "link": "Make links that need no key.",
+    "bucket": "Make, list and remove buckets.",
     "audit": "Compare rows and objects, and mend them.",
 }
 """Each is ``command`` in the module of its name. What stands here is shown by ``kist --help`` without loading it."""

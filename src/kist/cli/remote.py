@@ -15,6 +15,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSL
 from kist.cli.answers import refusal
 from kist.cli.backend import BLOCK, Content, Source
 from kist.cli.threads import in_thread
+from kist.dialects.native.buckets import BucketList, BucketShape, NewBucket
 from kist.dialects.native.links import LinkPage, LinkRow, MadeLinksShape, NewLinks
 from kist.dialects.native.shapes import FilePage, FileShape, KeyList, KeyShape, MadeKey, Me, NewKey
 from kist.dialects.native.shares import NewShare, ShareList, ShareShape
@@ -130,6 +131,16 @@ class RemoteKist:
 
     async def revoke_link(self, link_id: str) -> None:
         await self._json("DELETE", _path("links", link_id), NoneType)
+
+    async def buckets(self) -> tuple[BucketShape, ...]:
+        return (await self._json("GET", "/v1/buckets", BucketList)).items
+
+    async def make_bucket(self, wanted: NewBucket) -> BucketShape:
+        return await self._json("POST", "/v1/buckets", BucketShape, msgspec.to_builtins(wanted))
+
+    async def drop_bucket(self, name: str) -> None:
+        confirmed = urlencode({"confirm": name})
+        await self._json("DELETE", f"{_path('buckets', name)}?{confirmed}", NoneType)
 
     async def close(self) -> None:
         self._pool.clear()

@@ -58,6 +58,9 @@ async def put(call: Call, kist: Kist) -> Reply:
     if size is None:
         return _refusal(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
     _check_headers(call, grant)
+    most = kist.limits.max_direct_size
+    if grant.header("content-length") is None and size > most:  # nobody has signed how much may come
+        raise TooLarge("Your proposed upload exceeds the maximum allowed size", limit=most)
     md5 = _declared_md5(call)
     if grant.asked("uploadId") is not None or grant.asked("partNumber") is not None:
         etag = (await kist.door.put_part(grant, call.body, size=size, md5=md5)).etag

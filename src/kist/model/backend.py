@@ -24,15 +24,18 @@ def policy_for_signing(bucket: str) -> dict[str, Any]:
     )
 
 
-def bucket_policy_for_signing(bucket: str, signer: str) -> dict[str, Any]:
+def bucket_policy_for_signing(bucket: str, signer: str, main: str) -> dict[str, Any]:
     """The same as a policy of the bucket, for Ceph's gateway, which judges forms by nothing else.
 
-    ``signer`` is the ARN of the restricted user. The gateway lets whoever wrote an object read it, so the signer is
-    denied to read: else one ticket could copy what came with another.
+    ``signer`` is the ARN of the restricted user, ``main`` that of the user of the main key. The gateway lets whoever
+    wrote an object read it and nobody else. So the signer is denied to read, else one ticket could copy what came with
+    another; and the main key is allowed everything, else it could not read what came without an ACL.
     """
     who = {"AWS": [signer]}
     writes = [_below(bucket, STAGING), _below(bucket, PARTS)]
+    whole = [_below(bucket).removesuffix("/*"), _below(bucket)]
     return _policy(
+        {"Effect": "Allow", "Principal": {"AWS": [main]}, "Action": ["s3:*"], "Resource": whole},
         {"Effect": "Allow", "Principal": who, "Action": ["s3:PutObject"], "Resource": writes},
         {"Effect": "Deny", "Principal": who, "Action": ["s3:GetObject"], "Resource": [_below(bucket)]},
     )

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import msgspec
 
 from kist.errors import Clash, WrongState
+from kist.model.bucket import Bucket
 from kist.model.file import File, FileState
 from kist.model.link import Link
 from kist.model.profile import Profile
@@ -17,7 +18,7 @@ from kist.model.rows import AuditEntry, Doomed, Idempotency, Key
 from kist.model.share import Share
 from kist.model.upload import Upload, UploadState
 
-Row: TypeAlias = File | Upload | Key | Doomed | Idempotency | AuditEntry | Share | Link | Profile
+Row: TypeAlias = File | Upload | Key | Doomed | Idempotency | AuditEntry | Share | Link | Profile | Bucket
 
 
 class Add(msgspec.Struct, frozen=True):
@@ -80,6 +81,7 @@ GUARDS: dict[type, tuple[str, ...]] = {
     File: ("state",),
     Upload: ("state", "deadline"),
     Idempotency: ("created_at",),
+    Bucket: ("state",),
 }
 """The fields by which a row is known to be the one that was read, beside its id. The other kinds need none."""
 
@@ -136,5 +138,7 @@ def row_id(row: Row) -> tuple[str, ...]:
             return (actor, key)
         case Share(file_id=file_id, actor=actor):
             return (file_id, actor)
+        case Bucket(name=name):
+            return (name,)
         case _:
             return (row.id,)

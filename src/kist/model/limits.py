@@ -23,6 +23,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     show another type than the declared one, instead of recording both. ``quota_bytes``, ``quota_files``: what one
     owner may hold; ``open_uploads``: how many uploads may be open for one owner at a time. ``visibilities``: what
     users may choose. ``bucket_acls``: the bucket holds ACLs, so the visibility is signed into uploads as well.
+    ``buckets_by_admins``: only admins make buckets.
 
     ``lease``: how long an upload may show no sign of life, or one attempt to seal it may take, before somebody else
     takes it over. ``ticket_life``: how long what a ticket signs is valid; ``upload_life``: how long an upload in parts
@@ -48,6 +49,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         Visibility.AUTHENTICATED_READ,
     )
     bucket_acls: bool = False
+    buckets_by_admins: bool = False
     lease: timedelta = timedelta(minutes=2)
     ticket_life: timedelta = timedelta(hours=1)
     upload_life: timedelta = timedelta(hours=24)

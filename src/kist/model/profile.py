@@ -87,6 +87,9 @@ NEEDED: dict[Way, frozenset[Check]] = {
 }
 """Which checks a way needs: one that failed, or was never asked, switches the way off. The others only inform."""
 
+NEEDED_PLAIN = (NEEDED[Way.PUT] - {Check.SIGNED_LENGTH, Check.SIGNED_TYPE, Check.SIGNED_ACL}) | {Check.PRIVATE_ACL}
+"""The same for a PUT that signs no header: the main key has to be able to read what comes without an ACL."""
+
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """What one probe found. ``id`` names endpoint, bucket and signing key; ``checks`` has one entry for each ``Check``.
@@ -99,9 +102,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     checked_at: datetime
     checks: dict[str, str]
 
-    def failed(self, way: Way) -> tuple[str, ...]:
-        """The checks that keep ``way`` shut, in the order of ``Check``; empty when it is open."""
-        return tuple(check.value for check in Check if check in NEEDED[way] and self.checks.get(check.value) != HELD)
+    def failed(self, way: Way, *, plain: bool = False) -> tuple[str, ...]:
+        """The checks that keep ``way`` shut, in the order of ``Check``; empty when it is open. ``plain``: of a PUT."""
+        needed = NEEDED_PLAIN if plain else NEEDED[way]
+        return tuple(check.value for check in Check if check in needed and self.checks.get(check.value) != HELD)
 
     @property
     def acl(self) -> str:

@@ -32,10 +32,10 @@ class FileQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which ready files, in which order.
 
     ``visible_to`` is the id of the actor who asks, None for an admin, who sees all; nobody unless the service says
-    so. ``owner``, ``bucket`` and ``type`` (the declared one) narrow by equality; ``text`` is a substring of the name,
-    compared folded. ``shared_with`` is the id of an actor: then only files that a share, live at ``now``, lets that
-    actor read, whoever owns them; ``visible_to`` plays no part. Ties in the sort value are broken by id, in the same
-    direction. Names sort by UTF-8 bytes.
+    so. ``owner``, ``bucket``, ``name`` and ``type`` (the declared one) narrow by equality; ``text`` is a substring of
+    the name, compared folded. ``shared_with`` is the id of an actor: then only files that a share, live at ``now``,
+    lets that actor read, whoever owns them; ``visible_to`` plays no part. Ties in the sort value are broken by id, in
+    the same direction. Names sort by UTF-8 bytes.
     ``limit`` is 1 to 1000.
     """
 
@@ -44,6 +44,7 @@ class FileQuery(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime | None = None
     owner: str | None = None
     bucket: str | None = None
+    name: str | None = None
     type: str | None = None
     text: str | None = None
     sort: Sort = Sort.CREATED

@@ -80,6 +80,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     the last signature for it ends. ``parts_id`` and ``part_size``: of a multipart upload. ``target``: the key of the
     sealed object that the present attempt makes. ``settles``: nobody will call complete, so Kist tries by itself.
     ``reason``: why it was refused, a code and a sentence. ``ended_at``: when it was completed, refused or ended.
+    ``address``: of its file, for contracts that address by name.
     """
 
     id: str
@@ -109,6 +110,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     settles: bool = False
     reason: str | None = None
     ended_at: datetime | None = None
+    address: str | None = None
 
     @property
     def place(self) -> Place:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from kist.model.bucket import Bucket
 from kist.model.changes import Change
 from kist.model.file import File
 from kist.model.link import Link
@@ -35,7 +36,25 @@ class Catalogue(Protocol):
         """Up to ``limit`` open or sealing uploads whose deadline is before ``now``, oldest deadline first."""
 
     async def upload_of(self, file_id: str) -> Upload | None:
-        """The newest open or sealing upload for this file that nobody will complete (``settles``)."""
+        """The newest open or sealing upload for this file."""
+
+    async def upload_at(self, bucket: str, address: str) -> Upload | None:
+        """The newest upload for this address, in whatever state."""
+
+    async def addressed(self, bucket: str, addresses: Sequence[str]) -> dict[str, File]:
+        """The ready files at those of ``addresses`` (at most 1000) that there are, by address."""
+
+    async def bucket(self, name: str) -> Bucket:
+        """The bucket with this name, in whatever state. ``BucketMissing`` when none was made here."""
+
+    async def buckets(self, owner: str | None = None) -> tuple[Bucket, ...]:
+        """The buckets of ``owner``, or all of them, by name."""
+
+    async def bucket_used(self, name: str) -> bool:
+        """Whether a ready or lost file, or an unended upload, is in this bucket."""
+
+    async def doomed_in(self, bucket: str, limit: int) -> tuple[Doomed, ...]:
+        """Up to ``limit`` doomed places of ``bucket``, whether or not their time has come, by key."""
 
     async def settling(self, limit: int, after: str = "") -> tuple[Upload, ...]:
         """Up to ``limit`` open uploads with ``settles`` whose id is greater than ``after``, by id."""

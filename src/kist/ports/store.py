@@ -192,6 +192,9 @@ class Probes(Protocol):
     def profile_id(self, bucket: str) -> str:
         """A short text that names endpoint, bucket and signing key: where one differs, the probe must be repeated."""
 
+    async def equip(self, bucket: str, like: str) -> None:
+        """Give a new bucket the CORS rules of the bucket ``like``, and its policy with the name changed."""
+
     async def probe(self, bucket: str, origins: Sequence[str]) -> dict[str, str]:
         """Ask all questions of ``kist.model.profile.Check`` under ``.kist/in/`` and ``.kist/parts/`` of ``bucket``.
 

@@ -12,13 +12,15 @@ from datetime import datetime
 
 import msgspec
 
-from kist.errors import BadName, Clash, ObjectMissing, WrongState
+from kist.errors import BadName, BucketMissing, Clash, ObjectMissing, WrongState
+from kist.model.bucket import BucketState
 from kist.model.changes import Add, Swap
-from kist.model.content import Listed
+from kist.model.content import Listed, OpenParts
 from kist.model.file import FileState
 from kist.model.place import OBJECTS, PARTS, RESERVED, STAGING, Place
 from kist.model.query import MAX_PAGE
 from kist.model.rows import Doomed, Held
+from kist.ports.store import TakesParts
 from kist.service.ports import Ports
 
 PROBED = f"{OBJECTS}probe-"
@@ -34,6 +36,7 @@ class Finding(msgspec.Struct, frozen=True):
     """One thing that does not fit. ``kind``: lost, found, differs, stray or open. ``size``: bytes held or missed."""
 
     kind: str
+    bucket: str
     key: str
     size: int
     file: str | None = None
@@ -81,17 +84,23 @@ class Audit:
         """What the last run found, in numbers by name, and when it ended. Empty before the first."""
 
     async def run(self, *, sweep: bool = False, repair: bool = False) -> Report:
-        """Compare the rows of the base bucket with what lies under ``.kist/``.
+        """Compare the rows of every bucket with what lies under ``.kist/`` in it.
 
         What is younger than a day and an hour is left out: it may be on its way. ``sweep``: doom strays where bytes
         arrive (``.kist/in/``, ``.kist/parts/``), and those of probes. ``repair``: doom all strays, mark files whose
         bytes are gone as lost, and make them ready again where the bytes have come back.
         """
         report = Report(findings=[])
-        bucket = self._ports.bucket
+        made = [bucket.name for bucket in await self._ports.catalogue.buckets() if bucket.state is BucketState.READY]
+        for bucket in dict.fromkeys((self._ports.bucket, *made)):
+            await self._look_at(bucket, report, sweep=sweep, repair=repair)
+        self._keep(report)
+        return report
+
+    async def _look_at(self, bucket: str, report: Report, *, sweep: bool, repair: bool) -> None:
         rows = _Rows(self._ports, bucket)
         waiting: list[Listed] = []
-        async for listed in self._ports.store.list(bucket, RESERVED):
+        async for listed in self._listed(bucket):
             report.objects += 1
             async for held in rows.before(listed.key):
                 await self._missing(held, report, repair)
@@ -99,20 +108,30 @@ class Audit:
             if row is None:
                 waiting.append(listed)
             elif row.lost:
-                await self._found(row, listed, report, repair)
+                await self._found(bucket, row, listed, report, repair)
             elif row.size != listed.size:
                 report.differs += 1
-                report.note(Finding("differs", row.key, listed.size - row.size, row.file_id))
+                report.note(Finding("differs", bucket, row.key, listed.size - row.size, row.file_id))
             if len(waiting) == MAX_PAGE:
                 await self._judge(bucket, waiting, report, sweep=sweep, repair=repair)
         async for held in rows.before(None):
             await self._missing(held, report, repair)
         await self._judge(bucket, waiting, report, sweep=sweep, repair=repair)
         await self._look_at_parts(bucket, report, mend=sweep or repair)
-        report.files = rows.seen
+        report.files += rows.seen
+
+    async def _listed(self, bucket: str) -> AsyncIterator[Listed]:
+        """What is Kist's own in ``bucket``; nothing where somebody has removed one that was made here."""
+        try:
+            async for listed in self._ports.store.list(bucket, RESERVED):
+                yield listed
+        except BucketMissing:
+            if bucket == self._ports.bucket:
+                raise
+
+    def _keep(self, report: Report) -> None:
         self.last = {f"audit_{name}": float(getattr(report, name)) for name in _WATCHED}
         self.last["audit_last_run_timestamp_seconds"] = self._ports.clock.now().timestamp()
-        return report
 
     async def _missing(self, held: Held, report: Report, repair: bool) -> None:
         """A ready file whose object was not listed. It may have been replaced or removed meanwhile: look again."""
@@ -123,19 +142,19 @@ class Audit:
             await self._ports.store.head(file.place)
             return
         report.lost += 1
-        report.note(Finding("lost", held.key, held.size, held.file_id))
+        report.note(Finding("lost", file.bucket, held.key, held.size, held.file_id))
         if repair:
             lost = msgspec.structs.replace(file, state=FileState.LOST, updated_at=self._ports.clock.now())
             with suppress(Clash):
                 await self._ports.catalogue.commit(Swap(file, lost))
                 report.mended += 1
 
-    async def _found(self, held: Held, listed: Listed, report: Report, repair: bool) -> None:
+    async def _found(self, bucket: str, held: Held, listed: Listed, report: Report, repair: bool) -> None:
         """A lost file whose object lies there again, as after a restore."""
         if held.size != listed.size:
             return
         report.found += 1
-        report.note(Finding("found", held.key, held.size, held.file_id))
+        report.note(Finding("found", bucket, held.key, held.size, held.file_id))
         if repair:
             file = await self._ports.catalogue.file(held.file_id)
             back = msgspec.structs.replace(file, state=FileState.READY, updated_at=self._ports.clock.now())
@@ -153,7 +172,7 @@ class Audit:
                 continue
             report.strays += 1
             report.stray_bytes += listed.size
-            report.note(Finding("stray", listed.key, listed.size))
+            report.note(Finding("stray", bucket, listed.key, listed.size))
             arriving = listed.key.startswith((STAGING, PARTS, PROBED))
             due = (repair and listed.key.startswith((STAGING, PARTS, OBJECTS))) or (sweep and arriving)
             if due and (place := _place(bucket, listed.key)) is not None:
@@ -165,7 +184,7 @@ class Audit:
         store = self._ports.takes_parts
         if store is None:
             return
-        async for open_parts in store.open_parts(bucket, RESERVED):
+        async for open_parts in self._open_parts(store, bucket):
             if not self._is_old(open_parts.started):
                 continue
             if await self._ports.catalogue.spoken_for(bucket, [open_parts.key]):
@@ -176,10 +195,18 @@ class Audit:
             size = sum([part.size async for part in store.parts(place, open_parts.parts_id)])
             report.open_parts += 1
             report.open_bytes += size
-            report.note(Finding("open", open_parts.key, size))
+            report.note(Finding("open", bucket, open_parts.key, size))
             if mend:
                 await self._doom(place)
                 report.swept += 1
+
+    async def _open_parts(self, store: TakesParts, bucket: str) -> AsyncIterator[OpenParts]:
+        try:
+            async for open_parts in store.open_parts(bucket, RESERVED):
+                yield open_parts
+        except BucketMissing:
+            if bucket == self._ports.bucket:
+                raise
 
     async def _doom(self, place: Place) -> None:
         """Leave a stray to the erase chore, which does it again if it is cut off."""

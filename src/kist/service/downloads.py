@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from kist.errors import Corrupt, FileMissing, ObjectMissing
+from kist.errors import Corrupt, FileMissing, ObjectMissing, Unsupported
 from kist.model.actor import Action, Actor
 from kist.model.content import Opened, Span
 from kist.model.file import File, FileState
@@ -41,6 +41,17 @@ class Downloads:
             await self._ports.catalogue.commit(*entry)
         return await self.give(file, span)
 
+    def signed(self, file: File, life: timedelta, *, shown_as: tuple[str, str] | None = None) -> str:
+        """A signed address of the store's for ``file``, without a record of it, for contracts that hand out these.
+
+        ``life`` is cut to the longest of a link. ``shown_as``: the Content-Type and Content-Disposition to answer
+        with. The caller has let the reader in. ``Unsupported`` on a store that signs nothing.
+        """
+        if self._ports.signs is None:
+            raise Unsupported("this store signs no addresses: read the file through Kist")
+        query = () if shown_as is None else _answering(shown_as)
+        return self._ports.signs.sign("GET", file.place, min(life, self._ports.limits.link_life_max), query=query).url
+
     def address(
         self, file: File, life: timedelta, *, shown_as: tuple[str, str], window: timedelta | None = None
     ) -> str | None:
@@ -56,8 +67,7 @@ class Downloads:
         asked = (file.bucket, file.key, life, shown_as, since)
         known = self._addresses.get(asked)
         if known is None:
-            query = (("response-content-disposition", shown_as[1]), ("response-content-type", shown_as[0]))
-            known = self._ports.signs.sign("GET", file.place, life, query=query, since=since).url
+            known = self._ports.signs.sign("GET", file.place, life, query=_answering(shown_as), since=since).url
             if len(self._addresses) >= MOST_ADDRESSES:
                 self._addresses.clear()
             self._addresses[asked] = known
@@ -72,6 +82,11 @@ class Downloads:
         if span is None and file.sha256 is not None and self._ports.verify_reads:
             return Opened(opened.stored, None, verified(opened.body, file), opened.close)
         return opened
+
+
+def _answering(shown_as: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    """The query that has a store answer with this Content-Type and Content-Disposition."""
+    return (("response-content-disposition", shown_as[1]), ("response-content-type", shown_as[0]))
 
 
 async def verified(body: AsyncIterator[bytes], file: File) -> AsyncIterator[bytes]:

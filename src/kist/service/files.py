@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
 import msgspec
 
-from kist.errors import BucketMissing, Clash, FileMissing, Invalid, NotAllowed
+from kist.errors import Clash, FileMissing, Invalid, NotAllowed
 from kist.model.actor import Action, Actor
 from kist.model.changes import Swap
 from kist.model.file import File, FileState, Visibility
@@ -63,6 +64,28 @@ class Files:
             now=self._ports.clock.now() if shared else None,
         )
         return await self._ports.catalogue.files(mine)
+
+    async def named(
+        self, actor: Actor, bucket: str, name: str, action: Action = Action.READ, *, owner: str | None = None
+    ) -> File:
+        """The newest ready file of exactly this name in ``bucket`` that ``actor`` owns (an admin: anybody's; or
+        ``owner``'s), else one that others share with them. ``FileMissing``, ``NotAllowed``."""
+        query = FileQuery(bucket=bucket, name=name, owner=owner, limit=1)
+        found = (await self.page(actor, query)).items or (await self.page(actor, query, shared=True)).items
+        if not found:
+            raise FileMissing("there is no such file")
+        return await self.get(actor, found[0].id, action)
+
+    async def remove_named(self, actor: Actor, bucket: str, name: str, *, owner: str | None = None) -> int:
+        """Remove all files of exactly this name in ``bucket`` that ``actor`` owns (an admin: ``owner``'s). How many."""
+        query = FileQuery(bucket=bucket, name=name, owner=owner or actor.id)
+        removed = 0
+        while found := (await self.page(actor, query)).items:
+            for file in found:
+                with suppress(FileMissing):  # another call was quicker
+                    await self.remove(actor, file.id)
+                    removed += 1
+        return removed
 
     async def change(
         self,
@@ -125,10 +148,3 @@ def check_visibility(ports: Ports, visibility: Visibility) -> Visibility:
     if visibility not in allowed:
         raise Invalid(f"the visibility {visibility.value} is not used here: choose {', '.join(allowed)}")
     return visibility
-
-
-def check_bucket_known(ports: Ports, bucket: str | None) -> str:
-    """The bucket that a request means. ``BucketMissing`` for one that this Kist does not hold files in."""
-    if bucket is None or bucket == ports.bucket:
-        return ports.bucket
-    raise BucketMissing("there is no such bucket")

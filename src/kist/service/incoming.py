@@ -24,6 +24,7 @@ from kist.service.files import TRIES, Files
 from kist.service.outbox import doomed_after_reads
 from kist.service.ports import Ports
 from kist.service.repeats import answered
+from kist.service.superseding import superseded
 
 Precondition = Callable[[File], bool]
 """Whether the current file is the one that the caller means to replace (If-Match)."""
@@ -78,7 +79,7 @@ class Incoming:
         """Make the file ready, or give it its new content, and return it. ``name`` overrides the one it has."""
         for _ in range(TRIES):
             file = self._finished(name)
-            changes = self._changes(file)
+            changes = [*await superseded(self._ports, file), *self._changes(file)]
             try:
                 await self._ports.catalogue.commit(*changes)
             except Clash as clash:
@@ -140,8 +141,10 @@ class Incoming:
         """After a lost race: take the file as it is now, if this upload may still go on."""
         if isinstance(change, Count):
             raise over(change, clash) from clash
-        if self.upload.new or isinstance(change, Drop):
+        if isinstance(change, Drop):
             raise _ended() from clash
+        if self.upload.new:  # another file has come to its address since: that one makes room
+            return
         task = self._task
         self._before = await self._files.get(task.actor, self.upload.file_id, Action.WRITE)
         if task.only_if is not None and not task.only_if(self._before):

@@ -6,9 +6,13 @@ from collections.abc import Callable
 from functools import cached_property
 
 from kist.errors import KistError
+from kist.model.contracts import Contracts
 from kist.model.limits import Limits
 from kist.ports.measures import Exposition, Measures
+from kist.ports.saving import SavesFiles
+from kist.service.addressed import Addressed
 from kist.service.audit import Audit
+from kist.service.buckets import Buckets
 from kist.service.door import Door
 from kist.service.downloads import Downloads
 from kist.service.entry import Entry
@@ -16,6 +20,7 @@ from kist.service.files import Files
 from kist.service.keys import Keys
 from kist.service.levels import Levels
 from kist.service.links import Links
+from kist.service.objects import Objects
 from kist.service.ports import Ports
 from kist.service.sealing import Sealer
 from kist.service.shares import Shares
@@ -49,6 +54,9 @@ class Kist:
         self.keys = keys
         self.entry = entry
         self.upkeep = Upkeep(ports, sealer)
+        self.buckets = Buckets(ports, self.ways, self.upkeep)
+        self.objects = Objects(ports)
+        self.addressed = Addressed(ports, self.uploads, self.tickets, sealer)
         self.draining = False
         self._levels = Levels(ports, self.audit, self.links)
 
@@ -56,6 +64,16 @@ class Kist:
     def limits(self) -> Limits:
         """What the operator allows."""
         return self._ports.limits
+
+    @property
+    def contracts(self) -> Contracts:
+        """What the operator says of the older contracts."""
+        return self._ports.contracts
+
+    @property
+    def saving(self) -> SavesFiles | None:
+        """The folder of the server where files may be written, if the operator has named one."""
+        return self._ports.saving
 
     @cached_property
     def measures(self) -> Measures:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from kist.model.contracts import Contracts
 from kist.model.limits import Limits
 from kist.ports.catalogue import Catalogue
 from kist.ports.gate import Gate
-from kist.ports.store import ObjectStore, Probes, Seals, Signs, TakesParts
+from kist.ports.saving import SavesFiles
+from kist.ports.store import HoldsBuckets, ObjectStore, Probes, Seals, Signs, TakesParts
 from kist.ports.system import Clock, Detects, Ids
 
 
@@ -32,6 +34,8 @@ class Ports:
     verify_reads: bool = False
     origins: tuple[str, ...] = ()
     stream_links: bool = False
+    contracts: Contracts = field(default_factory=Contracts)
+    saving: SavesFiles | None = None
 
     # What the store can do beside keeping bytes is found once: the question costs more than a signature.
 
@@ -49,6 +53,11 @@ class Ports:
     def takes_parts(self) -> TakesParts | None:
         """The store, if it takes uploads in parts."""
         return self.store if isinstance(self.store, TakesParts) else None
+
+    @cached_property
+    def holds_buckets(self) -> HoldsBuckets | None:
+        """The store, if it has buckets that can be made and removed."""
+        return self.store if isinstance(self.store, HoldsBuckets) else None
 
     @cached_property
     def probes(self) -> Probes | None:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from kist.errors import Invalid, TooLarge, WrongType
 from kist.model.actor import Actor
+from kist.model.address import Address
 from kist.model.file import File, FileState
 from kist.model.media import clean_type
 from kist.model.metadata import check_metadata
 from kist.model.names import clean_name
 from kist.model.upload import Declared, Intent, Upload, UploadState
-from kist.service.files import check_bucket_known, check_visibility
+from kist.service.buckets import bucket_to_fill
+from kist.service.files import check_visibility
 from kist.service.ports import Ports
 
 
-def new_file(ports: Ports, actor: Actor, intent: Intent, key: str) -> File:
-    """The pending file that an upload is to make. ``BadName``, ``Invalid``, ``WrongType``, ``BucketMissing``."""
+async def new_file(ports: Ports, actor: Actor, intent: Intent, key: str, at: Address | None = None) -> File:
+    """The pending file that an upload is to make. ``BadName``, ``Invalid``, ``WrongType``, ``BucketMissing``.
+
+    ``at``: the address where a contract puts it, whose bucket has been judged already.
+    """
+    bucket = await bucket_to_fill(ports, actor, intent.bucket) if at is None else at.bucket
     now = ports.clock.now()
     return File(
         id=ports.ids.uuid(),
         name=clean_name(intent.name),
         owner=actor.id,
-        bucket=check_bucket_known(ports, intent.bucket),
+        bucket=bucket,
         key=key,
         state=FileState.PENDING,
         created_at=now,
@@ -28,6 +34,7 @@ def new_file(ports: Ports, actor: Actor, intent: Intent, key: str) -> File:
         type=checked_type(ports, intent.type),
         metadata=check_metadata(intent.metadata),
         visibility=check_visibility(ports, intent.visibility),
+        address=None if at is None else at.text,
     )
 
 
@@ -59,6 +66,7 @@ def new_upload(ports: Ports, actor: Actor, declared: Declared, file: File, *, ke
         reserved=reserve(declared.size, file),
         started_at=now,
         deadline=now + ports.limits.lease,
+        address=file.address,
     )
 
 

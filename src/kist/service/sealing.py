@@ -43,6 +43,7 @@ from kist.service.files import TRIES
 from kist.service.looking import Seen, look
 from kist.service.outbox import doomed_after_reads, doomed_target, doomed_tickets
 from kist.service.ports import Ports
+from kist.service.superseding import superseded
 
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.25
@@ -85,7 +86,7 @@ class Sealer:
     async def settle(self, file_id: str) -> bool:
         """Complete what may be completed for a file whose upload nobody else will complete. Whether it was."""
         upload = await self._ports.catalogue.upload_of(file_id)
-        if upload is None:
+        if upload is None or not upload.settles:
             return False
         try:
             await self.complete(upload)
@@ -160,7 +161,7 @@ class Sealer:
             if not upload.new and before.state is not FileState.READY:
                 raise UploadRefused("the file that this was to replace has been removed", reason="file_missing")
             file = self._file(upload, before, seen)
-            changes = self._changes(upload, before, file)
+            changes = [*await superseded(self._ports, file), *self._changes(upload, before, file)]
             try:
                 await self._ports.catalogue.commit(*changes)
             except Clash as clash:

@@ -27,12 +27,23 @@ def signed_form(ports: Ports, upload: Upload, acl: str) -> Ticket:
 
 
 def signed_put(ports: Ports, upload: Upload, acl: str) -> Ticket:
-    """A PUT for exactly this place, size and type, for these bytes where their MD5 was declared."""
+    """A PUT for exactly this place, size and type, for these bytes where their MD5 was declared.
+
+    One that is plain has no header to send; what comes is judged when it is sealed.
+    """
+    if is_plain(upload):
+        plain = _signs(ports).sign("PUT", upload.place, _life(ports, upload))
+        return Ticket(upload=upload, method="PUT", url=plain.url, headers=(), expires_at=plain.expires_at)
     headers = [("Content-Type", upload.type), ("Content-Length", str(upload.size)), ("x-amz-acl", acl)]
     if upload.md5 is not None:
         headers.append(("Content-MD5", b64encode(bytes.fromhex(upload.md5)).decode()))
     put = _signs(ports).sign("PUT", upload.place, _life(ports, upload), headers=headers)
     return Ticket(upload=upload, method="PUT", url=put.url, headers=put.headers, expires_at=put.expires_at)
+
+
+def is_plain(upload: Upload) -> bool:
+    """Whether this upload comes by a PUT of which nothing was declared."""
+    return upload.way is Way.PUT and upload.size is None
 
 
 def signed_parts(ports: Ports, upload: Upload, numbers: Iterable[int]) -> tuple[SignedPart, ...]:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from kist.errors import (
     Clash,
+    FileMissing,
     InProgress,
     Invalid,
     UploadMissing,
     WrongState,
 )
 from kist.model.actor import Action, Actor
+from kist.model.address import Address
 from kist.model.changes import Add, Change, Swap, lost
 from kist.model.content import PartRef
 from kist.model.file import File, FileState
@@ -36,16 +38,22 @@ from kist.service.ports import Ports
 from kist.service.repeats import Repeats, in_progress
 from kist.service.rules import new_file, new_upload, reserve
 from kist.service.sealing import Etags, Sealer, check_unended, open_until, put_rules
-from kist.service.signing import parts_end, signed_form, signed_parts, signed_put
+from kist.service.signing import is_plain, parts_end, signed_form, signed_parts, signed_put
 from kist.service.ways import OpenWay, Ways
 
 
 @dataclass(frozen=True)
 class Wish:
-    """How a caller wants to upload directly. ``way`` None: the safest that is open. ``settles``: without complete."""
+    """How a caller wants to upload directly. ``way`` None: the safest that is open. ``settles``: without complete.
+
+    ``plain``: by a PUT of any size without any header, for contracts whose clients send none. ``life``: of the
+    ticket, None for the usual.
+    """
 
     way: Way | None = None
     settles: bool = False
+    plain: bool = False
+    life: timedelta | None = None
 
 
 class Tickets:
@@ -58,9 +66,10 @@ class Tickets:
         self._ways = ways
         self._repeats = Repeats(ports)
 
-    async def begin(self, actor: Actor, intent: Intent, wish: Wish = Wish()) -> Ticket:
+    async def begin(self, actor: Actor, intent: Intent, wish: Wish = Wish(), *, at: Address | None = None) -> Ticket:
         """A ticket for a new file of ``actor``. A repeat of an earlier request gets a ticket for the same upload.
 
+        ``at``: the address where a contract puts it.
         ``NotSignedIn``, ``BadName``, ``Invalid``, ``TooLarge``, ``WrongType``, ``BucketMissing``, ``TooMany``,
         ``OverQuota``, ``UnsafeWay``, ``Unsupported``.
         """
@@ -68,8 +77,8 @@ class Tickets:
         earlier = await self._repeats.answer(actor, intent.repeat)
         if earlier is not None:
             return await self.ticket(actor, earlier.decode())
-        file = new_file(self._ports, actor, intent, key=STAGING)
-        way = await self._ways.choose(file.bucket, wish.way, intent.size)
+        file = await new_file(self._ports, actor, intent, STAGING, at)
+        way = await self._ways.choose(file.bucket, wish.way, intent.size, plain=wish.plain)
         upload = self._upload(actor, intent, file, way, wish)
         file = msgspec.structs.replace(file, key=upload.key)
         return await self._open(upload, way, [Add(file), *self._remembered(actor, intent.repeat, upload)])
@@ -86,7 +95,7 @@ class Tickets:
         if earlier is not None:
             return await self.ticket(actor, earlier.decode())
         file = await self._files.get(actor, file_id, Action.WRITE)
-        way = await self._ways.choose(file.bucket, wish.way, declared.size)
+        way = await self._ways.choose(file.bucket, wish.way, declared.size, plain=wish.plain)
         upload = self._upload(actor, declared, file, way, wish)
         entry = audited(self._ports, actor, Action.WRITE, file)
         return await self._open(upload, way, [*entry, *self._remembered(actor, repeat, upload)])
@@ -130,15 +139,35 @@ class Tickets:
             raise InProgress("this upload is being completed: ask again", after=1)
         file = await self._file_to_fill(actor, upload)
         assert upload.way is not None
-        way = await self._ways.choose(upload.bucket, upload.way, upload.size)
+        way = await self._ways.choose(upload.bucket, upload.way, upload.size, plain=is_plain(upload))
         if upload.state is UploadState.OPEN and upload.way is Way.PARTS:
-            return await self._issue(await self._prolonged(upload), way)
+            expires_at = self._ports.clock.now() + self._ports.limits.upload_life
+            return await self._issue(await self._started(await self._prolonged(upload, expires_at)), way)
         again = self._again(upload, file)
         was_open = upload.state is UploadState.OPEN
         changes = doomed_tickets(self._ports, upload) if was_open else reserved(again, self._ports.limits)
         entry = () if again.new else audited(self._ports, actor, Action.WRITE, file)
         await self._commit([Swap(upload, again), *changes, *entry])
         return await self._issue(await self._started(again), way)
+
+    async def prolong(self, upload: Upload, life: timedelta) -> Ticket:
+        """Sign an open plain upload again, for the same place. The caller has let the actor in."""
+        way = await self._ways.choose(upload.bucket, upload.way, upload.size, plain=True)
+        expires_at = self._ports.clock.now() + life
+        return await self._issue(await self._prolonged(upload, expires_at), way)
+
+    async def pending(self, actor: Actor, file_id: str) -> Upload:
+        """The upload that is still to be completed for a file, if it concerns ``actor``. ``FileMissing``."""
+        check_signed_in(actor)
+        upload = await self._ports.catalogue.upload_of(file_id)
+        if upload is None or not (actor.is_admin or actor.id in (upload.actor, upload.owner)):
+            raise FileMissing("there is no such file, or nothing to complete for it")
+        return upload
+
+    async def complete_file(self, actor: Actor, file_id: str) -> File:
+        """The file, once its upload is complete: for contracts that know the file's id alone. ``FileMissing`` when
+        there is nothing to complete; and as ``complete``."""
+        return await self.complete(actor, (await self.pending(actor, file_id)).id)
 
     async def complete(self, actor: Actor, upload_id: str, etags: Etags | None = None) -> File:
         """The file that the upload makes; see ``Sealer.complete``. ``FileMissing`` without WRITE on the file.
@@ -170,7 +199,7 @@ class Tickets:
         ticket = msgspec.structs.replace(declared, door=Door.TICKET)
         in_parts = way.way is Way.PARTS
         upload = new_upload(self._ports, actor, ticket, file, key=self._new_key(way.way), limit=self._most(declared))
-        expires_at = upload.started_at + (limits.upload_life if in_parts else limits.ticket_life)
+        expires_at = upload.started_at + (wish.life or (limits.upload_life if in_parts else limits.ticket_life))
         made: Upload = msgspec.structs.replace(
             upload,
             way=way.way,
@@ -221,13 +250,12 @@ class Tickets:
             return file
         return await self._files.get(actor, upload.file_id, Action.WRITE)
 
-    async def _prolonged(self, upload: Upload) -> Upload:
-        """An open upload in parts with its whole life before it again."""
-        expires_at = self._ports.clock.now() + self._ports.limits.upload_life
-        later = msgspec.structs.replace(upload, expires_at=expires_at)
+    async def _prolonged(self, upload: Upload, expires_at: datetime) -> Upload:
+        """An open upload that lives at least until ``expires_at``."""
+        later: Upload = msgspec.structs.replace(upload, expires_at=max(expires_at, upload.expires_at or expires_at))
         later = msgspec.structs.replace(later, deadline=open_until(self._ports, later))
         await self._commit([Swap(upload, later)])
-        return await self._started(later)
+        return later
 
     async def _open(self, upload: Upload, way: OpenWay, changes: list[Change]) -> Ticket:
         await self._commit([*changes, Add(upload), *reserved(upload, self._ports.limits)])

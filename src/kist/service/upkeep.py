@@ -103,6 +103,14 @@ class Upkeep:
             raise first_error
         return erased
 
+    async def erase_in(self, bucket: str) -> int:
+        """Erase the bytes of every doomed place of ``bucket`` at once: it is to be removed. Returns how many."""
+        erased = 0
+        while batch := await self._ports.catalogue.doomed_in(bucket, BATCH):
+            await self._erase(batch)
+            erased += len(batch)
+        return erased
+
     async def _settle(self, upload: Upload) -> bool:
         try:
             await self._sealer.complete(upload)

@@ -17,6 +17,7 @@ import msgspec
 
 from kist.errors import Clash
 from kist.model.actor import Action, Actor
+from kist.model.address import Address
 from kist.model.changes import Add, Change, lost
 from kist.model.file import File
 from kist.model.place import OBJECTS
@@ -71,14 +72,14 @@ class Uploads:
         return await self._repeats.earlier(actor, repeat)
 
     @asynccontextmanager
-    async def receiving(self, actor: Actor, intent: Intent) -> AsyncIterator[Incoming]:
+    async def receiving(self, actor: Actor, intent: Intent, *, at: Address | None = None) -> AsyncIterator[Incoming]:
         """A new file on its way in. Rows are there before the block runs; leaving it unfinished takes them away.
 
         ``NotSignedIn``, ``BadName``, ``TooLarge`` (by the declared size), ``BucketMissing``, ``InProgress``,
-        ``WrongType``, ``TooMany``, ``OverQuota``.
+        ``WrongType``, ``TooMany``, ``OverQuota``. ``at``: the address where a contract puts it.
         """
         check_signed_in(actor)
-        file = new_file(self._ports, actor, intent, OBJECTS + self._ports.ids.token())
+        file = await new_file(self._ports, actor, intent, OBJECTS + self._ports.ids.token(), at)
         upload = self._upload(actor, intent, file, file.key)
         record = self._repeats.record(actor, intent.repeat)
         if record is not None:

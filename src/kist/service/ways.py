@@ -32,8 +32,10 @@ class Ways:
         self._ports = ports
         self._known: dict[str, tuple[float, Profile]] = {}
 
-    async def choose(self, bucket: str, asked: Way | None, size: int | None) -> OpenWay:
+    async def choose(self, bucket: str, asked: Way | None, size: int | None, *, plain: bool = False) -> OpenWay:
         """The way for an upload of ``size`` bytes: the one that is asked for, or the safest that is open.
+
+        ``plain``: by a PUT without any header, which leaves more to the store.
 
         ``Invalid`` when that way cannot bring such a size, ``UnsafeWay`` when the store was not seen to hold it,
         ``Unsupported`` when it signs nothing at all.
@@ -41,14 +43,14 @@ class Ways:
         if self._ports.signs is None or self._ports.seals is None:
             raise Unsupported("this store takes no direct uploads: send the file to POST /v1/files")
         candidates = [way for way in _SAFEST_FIRST if asked in (None, way)]
-        fitting = [way for way in candidates if _misfit(way, size) is None]
+        fitting = [way for way in candidates if plain or _misfit(way, size) is None]
         if self._ports.takes_parts is None:
             fitting = [way for way in fitting if way is not Way.PARTS]
         if not fitting:
             raise Invalid(_misfit(candidates[0], size) or "this store takes no uploads in parts")
         if self._ports.probes is None:
             return OpenWay(fitting[0], "private")
-        return self._judge(await self.profile(bucket), fitting)
+        return self._judge(await self.profile(bucket), fitting, plain)
 
     async def profile(self, bucket: str) -> Profile | None:
         """What the last probe of this bucket found; None when there was none, or the store needs none."""
@@ -87,16 +89,16 @@ class Ways:
         self._known.pop(found.id, None)
         return found
 
-    def _judge(self, profile: Profile | None, fitting: list[Way]) -> OpenWay:
+    def _judge(self, profile: Profile | None, fitting: list[Way], plain: bool) -> OpenWay:
         if profile is None:
             raise UnsafeWay(
                 "the store has not been probed yet: say kist doctor --probe, or send the file to POST /v1/files",
                 failed=("not probed",),
             )
         for way in fitting:
-            if not profile.failed(way):
+            if not profile.failed(way, plain=plain):
                 return OpenWay(way, profile.acl)
-        failed = sorted({check for way in fitting for check in profile.failed(way)})
+        failed = sorted({check for way in fitting for check in profile.failed(way, plain=plain)})
         raise UnsafeWay(
             f"a direct upload by {' or '.join(fitting)} is not safe on this store ({', '.join(failed)}): "
             "give Kist a restricted signing key (kist doctor --fix says how), or send the file to POST /v1/files",

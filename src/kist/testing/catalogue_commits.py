@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from kist.errors import Clash, FileMissing, UploadMissing, WrongState
+from kist.model.bucket import Bucket
 from kist.model.changes import Add, Change, Count, Counter, Drop, Row, Swap
 from kist.model.file import FileState, Visibility
 from kist.model.rows import Usage
@@ -268,6 +269,8 @@ class CommitContract:
 def _identity(row: Row) -> tuple[str, ...]:
     if hasattr(row, "id"):
         return ("id",)
+    if isinstance(row, Bucket):
+        return ("name",)
     return ("file_id", "actor") if isinstance(row, Share) else ("actor", "key")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from kist.model.actor import Role
+from kist.model.bucket import Bucket, BucketState
 from kist.model.changes import Row
 from kist.model.file import File, FileState, Visibility
 from kist.model.link import Disposition, Link
@@ -116,10 +117,16 @@ def a_profile(**changes: Any) -> Profile:
     return Profile(**(plain | changes))
 
 
+def a_bucket(**changes: Any) -> Bucket:
+    """A bucket of ``ann``'s."""
+    plain: dict[str, Any] = {"name": f"bucket-{new_id()}", "owner": "ann", "created_at": START}
+    return Bucket(**(plain | changes))
+
+
 def one_of_each() -> tuple[Row, ...]:
     """An ordinary row of every kind."""
     first = (a_file(), an_upload(), a_key(), a_doomed(), a_record(), an_entry())
-    return (*first, a_share(), a_link(), a_profile())
+    return (*first, a_share(), a_link(), a_profile(), a_bucket())
 
 
 def changed(row: Any, **changes: Any) -> Any:
@@ -138,7 +145,7 @@ def another_value(value: Any) -> Any:
             return value + timedelta(microseconds=1)
         case dict():
             return value | {f"{len(value)}": "value"}
-        case Role() | Door() | Way() | Disposition() | Visibility():
+        case Role() | Door() | Way() | Disposition() | Visibility() | BucketState():
             return next(member for member in type(value) if member is not value)
         case str():
             return value + "x"

@@ -8,11 +8,14 @@ No test of ``CatalogueContract`` needs an event loop, so ``kist.testing.ground.d
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from kist.errors import FileMissing, KeyMissing, UploadMissing
 from kist.model.actor import Role
-from kist.model.changes import Add, Row
+from kist.model.bucket import Bucket
+from kist.model.changes import Add, Row, row_id
 from kist.model.file import File, FileState
 from kist.model.link import Link
 from kist.model.profile import Profile
@@ -21,6 +24,7 @@ from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Usage
 from kist.model.share import Share
 from kist.model.upload import Door, Upload, UploadState
 from kist.ports.catalogue import Catalogue
+from kist.testing.catalogue_buckets import BucketContract
 from kist.testing.catalogue_commits import CommitContract
 from kist.testing.catalogue_pages import PageContract
 from kist.testing.catalogue_races import CatalogueRaces
@@ -48,27 +52,33 @@ __all__ = ["CatalogueContract", "CatalogueRaces"]
 async def find(catalogue: Catalogue, row: Row) -> Row | None:
     """The stored twin of ``row``, whatever its kind."""
     match row:
-        case File(id=id):
-            return await catalogue.file(id)
-        case Upload(id=id):
-            return await catalogue.upload(id)
-        case Key(id=id):
-            return await catalogue.key(id)
         case Idempotency(actor=actor, key=key):
             return await catalogue.idempotency(actor, key)
         case Doomed(id=id):
             return next((one for one in await catalogue.doomed(TIMES[-1], 1000) if one.id == id), None)
         case Share(file_id=file_id, actor=actor):
             return await catalogue.share(file_id, actor)
-        case Link(id=id):
-            return await catalogue.link(id)
-        case Profile(id=id):
-            return await catalogue.profile(id)
         case AuditEntry(id=id):
             return next((one for one in await catalogue.audit(1000) if one.id == id), None)
+        case _:
+            return await _asked_for(catalogue, row)
 
 
-class CatalogueContract(CommitContract, PageContract, SharingContract):
+async def _asked_for(catalogue: Catalogue, row: Row) -> Row | None:
+    """The same for those kinds that are asked for by their one identity."""
+    asks: dict[type, Callable[[str], Awaitable[Row | None]]] = {
+        File: catalogue.file,
+        Upload: catalogue.upload,
+        Key: catalogue.key,
+        Link: catalogue.link,
+        Profile: catalogue.profile,
+        Bucket: catalogue.bucket,
+    }
+    (identity,) = row_id(row)
+    return await asks[type(row)](identity)
+
+
+class CatalogueContract(CommitContract, PageContract, SharingContract, BucketContract):
     """The duties of ``kist.ports.catalogue.Catalogue``."""
 
     async def test_rows_read_back_field_by_field(self, catalogue: Catalogue) -> None:

@@ -260,6 +260,10 @@ class WatchedProbes(Watched):
     def profile_id(self, bucket: str) -> str:
         return self._store.profile_id(bucket)
 
+    async def equip(self, bucket: str, like: str) -> None:
+        async with self._call("equip"):
+            await self._store.equip(bucket, like)
+
     async def probe(self, bucket: str, origins: Sequence[str]) -> dict[str, str]:
         async with self._call("probe") as watch:
             return watch.answer(await self._store.probe(bucket, origins))

@@ -115,6 +115,23 @@ def test_open_parts_that_no_row_names(world: DirectWorld) -> None:
     assert run(world).clean
 
 
+def test_every_bucket_is_looked_at(world: DirectWorld) -> None:
+    drive(world.kist.buckets.create(ANN, "anns-files"))
+    kept = world.put(ANN, "a", b"kept", bucket="anns-files")
+    drive(world.store.put(Place("anns-files", ".kist/objects/stray"), blocks(b"stray"), PutRules()))
+    drive(world.store.put(Place("anns-files", "readable"), blocks(b"not Kist's"), PutRules()))
+    drive(world.store.make_bucket("elsewhere"))
+    drive(world.store.put(Place("elsewhere", ".kist/objects/stray"), blocks(b"another Kist's"), PutRules()))
+    world.clock.advance(OLD)
+    report = run(world)
+    assert [(finding.kind, finding.bucket) for finding in report.findings] == [("stray", "anns-files")]
+    assert (report.files, report.objects) == (1, 2)
+    for key in (kept.key, ".kist/objects/stray", "readable"):
+        drive(world.store.erase(Place("anns-files", key)))
+    drive(world.store.drop_bucket("anns-files"))
+    assert [finding.kind for finding in run(world).findings] == ["lost"]
+
+
 def test_more_rows_than_a_page(world: DirectWorld) -> None:
     for number in range(1005):
         world.put(ANN, f"{number}", b"x")

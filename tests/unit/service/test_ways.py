@@ -31,6 +31,9 @@ class ProbedStore(SigningStore):
     def profile_id(self, bucket: str) -> str:
         return f"{bucket}/{self.key}"
 
+    async def equip(self, bucket: str, like: str) -> None:
+        self.equipped = (bucket, like)
+
     async def probe(self, bucket: str, origins: Sequence[str]) -> dict[str, str]:
         if self.down:
             raise StoreUnavailable("down")

@@ -10,7 +10,8 @@ from kist.catalogues.sql import queries, schema
 from kist.catalogues.sql.runner import Runner
 from kist.catalogues.sql.schema import RowCodec
 from kist.catalogues.sql.statements import Statement, Writer
-from kist.errors import Clash, FileMissing, KeyMissing, LinkMissing, UploadMissing
+from kist.errors import BucketMissing, Clash, FileMissing, KeyMissing, LinkMissing, UploadMissing
+from kist.model.bucket import Bucket
 from kist.model.changes import Add, Change, Count, Use
 from kist.model.file import File
 from kist.model.link import Link
@@ -38,6 +39,7 @@ class SqlCatalogue:
         self._shares = RowCodec(schema.SHARES, codec)
         self._links = RowCodec(schema.LINKS, codec)
         self._profiles = RowCodec(schema.PROFILES, codec)
+        self._buckets = RowCodec(schema.BUCKETS, codec)
 
     async def file(self, file_id: str) -> File:
         if (row := await self._runner.find(queries.FILE, {"id": file_id})) is None:
@@ -72,6 +74,34 @@ class SqlCatalogue:
     async def upload_of(self, file_id: str) -> Upload | None:
         rows = await self._runner.fetch(queries.UPLOAD_OF, {"file_id": file_id})
         return self._uploads.decode(rows[0]) if rows else None
+
+    async def upload_at(self, bucket: str, address: str) -> Upload | None:
+        row = await self._runner.find(queries.UPLOAD_AT, {"bucket": bucket, "address": address})
+        return None if row is None else self._uploads.decode(row)
+
+    async def addressed(self, bucket: str, addresses: Sequence[str]) -> dict[str, File]:
+        wanted = [address for address in addresses if _is_text(address)]
+        if not wanted:
+            return {}
+        files = self._files.decode_all(await self._runner.fetch(*queries.addressed(bucket, wanted)))
+        return {file.address: file for file in files if file.address is not None}
+
+    async def bucket(self, name: str) -> Bucket:
+        if (row := await self._runner.find(queries.BUCKET, {"name": name})) is None:
+            raise BucketMissing("there is no such bucket")
+        return self._buckets.decode(row)
+
+    async def buckets(self, owner: str | None = None) -> tuple[Bucket, ...]:
+        if owner is None:
+            return self._buckets.decode_all(await self._runner.fetch(queries.ALL_BUCKETS, {}))
+        return self._buckets.decode_all(await self._runner.fetch(queries.BUCKETS_OF, {"owner": owner}))
+
+    async def bucket_used(self, name: str) -> bool:
+        ((used,),) = await self._runner.fetch(queries.BUCKET_USED, {"name": name})
+        return bool(used)
+
+    async def doomed_in(self, bucket: str, limit: int) -> tuple[Doomed, ...]:
+        return self._doomed.decode_all(await self._runner.fetch(queries.DOOMED_IN, {"bucket": bucket, "limit": limit}))
 
     async def settling(self, limit: int, after: str = "") -> tuple[Upload, ...]:
         rows = await self._runner.fetch(queries.SETTLING, {"limit": limit, "after": after})

@@ -9,6 +9,7 @@ from typing import Any
 
 from kist.catalogues.sql.schema import (
     AUDIT,
+    BUCKETS,
     DOOMED,
     FILES,
     IDEMPOTENCY,
@@ -40,6 +41,7 @@ LINKED = " ".join(
     )
 )
 PROFILE = PROFILES.select("WHERE id = :id")
+BUCKET = BUCKETS.select("WHERE name = :name")
 
 # Uploads that have not ended in time.
 OVERDUE = UPLOADS.select("WHERE state IN ('open', 'sealing') AND deadline < :now ORDER BY deadline, id LIMIT :limit")
@@ -47,14 +49,22 @@ OVERDUE = UPLOADS.select("WHERE state IN ('open', 'sealing') AND deadline < :now
 # What the door asks before it takes bytes in.
 AWAITED = "SELECT 1 FROM uploads WHERE bucket = :bucket AND key = :key AND state IN ('open', 'sealing')"
 
-# Uploads that nobody will complete.
-UPLOAD_OF = UPLOADS.select(
-    "WHERE file_id = :file_id AND settles AND state IN ('open', 'sealing') ORDER BY started_at DESC LIMIT 1"
-)
+# Uploads that are still to be completed, and those that nobody will complete.
+UPLOAD_OF = UPLOADS.select("WHERE file_id = :file_id AND state IN ('open', 'sealing') ORDER BY started_at DESC LIMIT 1")
+UPLOAD_AT = UPLOADS.select("WHERE bucket = :bucket AND address = :address ORDER BY started_at DESC LIMIT 1")
 SETTLING = UPLOADS.select("WHERE settles AND state = 'open' AND id > :after ORDER BY id LIMIT :limit")
 
 # Uploads that may be forgotten.
 ENDED = UPLOADS.select("WHERE ended_at IS NOT NULL AND ended_at < :before ORDER BY ended_at, id LIMIT :limit")
+
+# Buckets, and what keeps one from being removed.
+ALL_BUCKETS = BUCKETS.select("ORDER BY name")
+BUCKETS_OF = BUCKETS.select("WHERE owner = :owner ORDER BY name")
+BUCKET_USED = """
+    SELECT EXISTS (SELECT 1 FROM files WHERE bucket = :name AND state IN ('ready', 'lost'))
+        OR EXISTS (SELECT 1 FROM uploads WHERE bucket = :name AND state IN ('open', 'sealing'))
+"""
+DOOMED_IN = DOOMED.select("WHERE bucket = :bucket ORDER BY key, id LIMIT :limit")
 
 # Who may read what else.
 SHARES_OF = SHARES.select("WHERE file_id = :file_id ORDER BY actor")
@@ -102,7 +112,7 @@ def page(query: FileQuery, cell: Callable[[str, Any], Any]) -> tuple[str, dict[s
     """The text and parameters that fetch one row more than a page holds. ``cell`` encodes a value for a field."""
     sees_all = query.visible_to is None or query.shared_with is not None
     owner = query.owner if sees_all else query.visible_to
-    params: dict[str, Any] = {"owner": owner, "type": query.type, "bucket": query.bucket}
+    params: dict[str, Any] = {"owner": owner, "name": query.name, "type": query.type, "bucket": query.bucket}
     params = {name: value for name, value in params.items() if value is not None}
     narrowed = tuple(params)
     shared = query.shared_with is not None
@@ -128,6 +138,12 @@ def spoken_for(bucket: str, keys: Sequence[str]) -> tuple[str, dict[str, Any]]:
     return _spoken_for(room), params | {"bucket": bucket}
 
 
+def addressed(bucket: str, addresses: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The text and parameters that find the ready files at these addresses. Few texts, whatever their number."""
+    room, params = _many(addresses)
+    return _addressed(room), params | {"bucket": bucket}
+
+
 def some_files(file_ids: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """The text and parameters that find the files with these ids. Few texts, whatever their number."""
     room, params = _many(file_ids)
@@ -148,6 +164,12 @@ def _names(room: int) -> tuple[str, ...]:
 @lru_cache(maxsize=len(_MOST_KEYS))
 def _some_files(room: int) -> str:
     return FILES.select(" ".join(("WHERE id IN (", ", ".join(f":{name}" for name in _names(room)), ")")))
+
+
+@lru_cache(maxsize=len(_MOST_KEYS))
+def _addressed(room: int) -> str:
+    wanted = ", ".join(f":{name}" for name in _names(room))
+    return FILES.select(" ".join(("WHERE bucket = :bucket AND state = 'ready' AND address IN (", wanted, ")")))
 
 
 @lru_cache(maxsize=len(_MOST_KEYS))
@@ -179,10 +201,11 @@ def _page(sort: Sort, descending: bool, further: bool, searching: bool, shared: 
     if shared:
         where.append(_SHARED)
     # The first of the narrowing columns chooses the index; '' is appended to the others so that no planner, lacking
-    # statistics, prefers theirs: an owner's files are far fewer than those of a bucket or a type.
+    # statistics, prefers theirs: an owner's files are far fewer than those of a bucket or a type. Of one name there
+    # are fewer still.
     first = 0 if shared else 1
-    where += [f"{name} = :{name}" for name in narrowed[:first]]
-    where += [f"({name} || '') = :{name}" for name in narrowed[first:]]
+    plain = {*narrowed[:first], "name"}
+    where += [f"{name} = :{name}" if name in plain else f"({name} || '') = :{name}" for name in narrowed]
     if searching:
         where.append(r"folded LIKE :pattern ESCAPE '\'")
     if further:

@@ -9,6 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, Union, get_args, get_origi
 import msgspec
 
 from kist.catalogues.sql.codecs import Codec
+from kist.model.bucket import Bucket
 from kist.model.changes import GUARDS, Row
 from kist.model.file import File
 from kist.model.link import Link
@@ -74,10 +75,10 @@ AUDIT = Table("audit", AuditEntry, identity=("id",))
 SHARES = Table("shares", Share, identity=("file_id", "actor"))
 LINKS = Table("links", Link, identity=("id",))
 PROFILES = Table("profiles", Profile, identity=("id",))
+BUCKETS = Table("buckets", Bucket, identity=("name",))
 
-TABLES: dict[type, Table[Any]] = {
-    table.row: table for table in (FILES, UPLOADS, KEYS, USAGE, DOOMED, IDEMPOTENCY, AUDIT, SHARES, LINKS, PROFILES)
-}
+_ALL = (FILES, UPLOADS, KEYS, USAGE, DOOMED, IDEMPOTENCY, AUDIT, SHARES, LINKS, PROFILES, BUCKETS)
+TABLES: dict[type, Table[Any]] = {table.row: table for table in _ALL}
 
 
 def table_of(row: Row) -> Table[Any]:

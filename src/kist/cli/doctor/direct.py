@@ -19,7 +19,7 @@ from kist.settings import Settings
 _TOLD = (Check.CORS, Check.ETAG_EXPOSED, Check.CLOCK)
 """Checks that switch off no way, but that whoever uploads from a browser should know of."""
 
-SIGNER = "arn:aws:iam:::user/THE-SIGNING-USER"
+SIGNER, MAIN = "arn:aws:iam:::user/THE-SIGNING-USER", "arn:aws:iam:::user/THE-MAIN-USER"
 
 
 async def check_direct(settings: Settings, clock: Clock, ids: Ids, *, fix: bool) -> AsyncGenerator[Finding, None]:
@@ -86,7 +86,7 @@ def policies(settings: Settings) -> str:
     if urlsplit(settings.store).scheme != "s3":
         return "No signing key is needed: the disk store signs with KIST_SECRET."
     user = json.dumps(policy_for_signing(settings.bucket), indent=2)
-    bucket = json.dumps(bucket_policy_for_signing(settings.bucket, SIGNER), indent=2)
+    bucket = json.dumps(bucket_policy_for_signing(settings.bucket, SIGNER, MAIN), indent=2)
     return (
         f"Policy of the user whose key is KIST_S3_SIGNING_KEY. The main key keeps s3:* on the bucket.\n\n{user}\n\n"
         f"On Ceph, which judges forms by nothing else, also as the bucket's policy:\n\n{bucket}"

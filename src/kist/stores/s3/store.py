@@ -21,7 +21,7 @@ from kist.model.content import (
     StoredBucket,
 )
 from kist.model.place import Place
-from kist.stores.s3 import buckets, copying, cors, listing, multipart, objects, putting, reading
+from kist.stores.s3 import buckets, copying, cors, equipping, listing, multipart, objects, putting, reading
 from kist.stores.s3.copying import CopyLimits
 from kist.stores.s3.presigning import Presigner
 from kist.stores.s3.probe import Prober
@@ -120,6 +120,9 @@ class S3Store:
 
     def profile_id(self, bucket: str) -> str:
         return self._prober.profile_id(bucket)
+
+    async def equip(self, bucket: str, like: str) -> None:
+        await equipping.equip(self._sender, bucket, like)
 
     async def probe(self, bucket: str, origins: Sequence[str]) -> dict[str, str]:
         return await self._prober.probe(bucket, origins)
