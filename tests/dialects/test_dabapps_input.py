@@ -170,6 +170,16 @@ def test_types_that_the_operator_does_not_take(tmp_path: Path) -> None:
         assert ann.create(filename="a.png")["upload_form"]["fields"]["Content-Type"] == "image/png"
 
 
+def test_bytes_that_break_a_rule(tmp_path: Path) -> None:
+    with serving(disk_settings(tmp_path, KIST_TYPE_MISMATCH="reject")) as site:
+        ann = Uploader(site.ann)
+        made = ann.create(filename="photo.png")
+        ann.post(made, b"%PDF-1.7 and so on")
+        refused, again = ann.complete(made), ann.complete(made)
+        assert (refused.status, set(refused.json)) == (409, {"detail"})
+        assert (again.status, ann.fetch(made).status) == (404, 404)
+
+
 def test_as_many_as_may_be_open(tmp_path: Path) -> None:
     with serving(disk_settings(tmp_path, KIST_OPEN_UPLOADS="1")) as site:
         ann = Uploader(site.ann)
