@@ -180,6 +180,16 @@ def test_bytes_that_break_a_rule(tmp_path: Path) -> None:
         assert (again.status, ann.fetch(made).status) == (404, 404)
 
 
+def test_wrong_keys_are_counted_here_as_well(tmp_path: Path) -> None:
+    with serving(disk_settings(tmp_path)) as site:
+        wrong = Uploader(site.client("kist_0_wrong"))
+        answers = [wrong.ask({}) for _ in range(25)]
+        assert {answer.status for answer in answers[:20]} == {401}
+        assert (answers[-1].status, set(answers[-1].json)) == (429, {"detail"})
+        assert int(answers[-1].headers["retry-after"]) >= 1
+        assert Uploader(site.ann).ask({}).status == 201
+
+
 def test_as_many_as_may_be_open(tmp_path: Path) -> None:
     with serving(disk_settings(tmp_path, KIST_OPEN_UPLOADS="1")) as site:
         ann = Uploader(site.ann)

@@ -6,8 +6,8 @@ Errors are those of Django REST framework: ``{"detail": …}``, or the wrong fie
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import partial
+from datetime import datetime
+from functools import lru_cache, partial
 from mimetypes import MimeTypes
 from pathlib import PurePosixPath
 from typing import Any
@@ -206,7 +206,7 @@ def _checked(sent: dict[str, Any], limits: Limits) -> NewFile:
 def _visibility(allowed: tuple[Visibility, ...], given: object) -> Visibility:
     _refuse_null(given)
     for visibility in allowed:
-        if visibility.value == given:
+        if visibility == given:
             return visibility
     raise Invalid(f'"{str(given)[:MOST_SHOWN]}" is not a valid choice.')
 
@@ -236,7 +236,8 @@ def _type_of(name: str) -> str:
 
 def _created(ticket: Ticket, asked: NewFile, call: Call, mount: str) -> Created:
     upload = ticket.upload
-    address = f"{call.base_url}{mount}/{upload.file_id}/"
+    path = f"{mount}/{upload.file_id}/"
+    address = f"{call.base_url}{path}"
     moment = _moment(upload.started_at)
     return Created(
         id=upload.file_id,
@@ -245,16 +246,22 @@ def _created(ticket: Ticket, asked: NewFile, call: Call, mount: str) -> Created:
         complete_url=f"{address}complete/",
         file=address,
         file_key=asked.file_key,
-        file_path=urlsplit(address).path,
+        file_path=_path_of(call.base_url) + path,
         filename=asked.filename,
         upload_form=UploadForm(ticket.url or "", dict(ticket.fields)),
         user=_user(upload.owner),
     )
 
 
+@lru_cache(maxsize=4)
+def _path_of(base_url: str) -> str:
+    """What stands before our paths where the public address has a path of its own."""
+    return urlsplit(base_url).path
+
+
 def _moment(time: datetime) -> str:
-    """ISO 8601 in UTC, always with microseconds."""
-    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    """A time in UTC as ISO 8601, always with microseconds."""
+    return time.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _user(actor: str) -> int | str:
