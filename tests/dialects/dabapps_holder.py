@@ -10,13 +10,17 @@ from urllib.parse import urlsplit
 
 import urllib3
 from tests.acceptance.holder import Holder
-from tests.acceptance.served import Answer, Client
+from tests.acceptance.served import Answer, Client, Site
 
 MOUNTS = ("/s3-file-uploads", "/api/s3-file-uploads")
 NAMES = {
     "id", "created", "modified", "complete_url", "file", "file_key", "file_path", "filename", "upload_form", "user",
 }  # fmt: skip
 """The names of the 201 answer."""
+NO_FILE = {"detail": "No UploadedFile matches the given query."}
+KEPT = ("private", "bucket-owner-full-control")
+"""The ACL that is signed where the bucket holds none: nobody but its owner reads. Ceph wants the second."""
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 992
 
 Made = dict[str, Any]
 
@@ -79,6 +83,10 @@ def given(url: str, method: str = "GET") -> Answer:
         return Answer(reply.status, reply.headers, reply.data)
     finally:
         pool.clear()
+
+
+def on_disk(site: Site) -> bool:
+    return site.settings.store.startswith("disk:")
 
 
 def path(url: str) -> str:

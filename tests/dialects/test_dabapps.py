@@ -10,17 +10,25 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from tests.acceptance.direct_sites import direct_site
 from tests.acceptance.served import Answer, Site
-from tests.dialects.dabapps_holder import MOUNTS, NAMES, Made, Uploader, given, path, policy
+from tests.dialects.dabapps_holder import (
+    KEPT,
+    MOUNTS,
+    NAMES,
+    NO_FILE,
+    PNG,
+    Made,
+    Uploader,
+    given,
+    on_disk,
+    path,
+    policy,
+)
 
 from kist.model.place import STAGING
 
 MOST = 2_000_000
 LIFE = timedelta(seconds=300)
-NO_FILE = {"detail": "No UploadedFile matches the given query."}
 NO_KEY = {"detail": "Authentication credentials were not provided."}
-KEPT = ("private", "bucket-owner-full-control")
-"""The ACL that is signed where the bucket holds none: nobody but its owner reads. Ceph wants the second."""
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 992
 
 
 @pytest.fixture(scope="module", params=["disk", "rgw"])
@@ -39,10 +47,6 @@ def ann(stored: Site, request: pytest.FixtureRequest) -> Uploader:
 @pytest.fixture
 def bob(stored: Site) -> Uploader:
     return Uploader(stored.bob)
-
-
-def on_disk(site: Site) -> bool:
-    return site.settings.store.startswith("disk:")
 
 
 def end(site: Site, made: Made) -> datetime:
@@ -77,7 +81,8 @@ def test_create_answers_with_ten_names(stored: Site, ann: Uploader) -> None:
 
 
 def test_create_without_a_body(ann: Uploader) -> None:
-    for answer in (ann.ask(), ann.ask(b"", content_type="application/json"), ann.ask({})):
+    chunked = ann.ask(iter([]), transfer_encoding="chunked")
+    for answer in (ann.ask(), chunked, ann.ask(b"", content_type="application/json"), ann.ask({})):
         assert answer.status == 201, answer.body
         made = answer.json
         assert (set(made), made["filename"], made["file_key"]) == (NAMES, "", "")

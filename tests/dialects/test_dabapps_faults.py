@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from tests.acceptance.direct_sites import direct_site
 from tests.acceptance.served import Site
-from tests.dialects.dabapps_holder import Uploader, given
-from tests.dialects.test_dabapps import KEPT, NO_FILE, PNG, on_disk
+from tests.dialects.dabapps_holder import KEPT, NO_FILE, PNG, Uploader, given, on_disk
 
 from kist.model.actor import Actor
 from kist.model.file import FileState

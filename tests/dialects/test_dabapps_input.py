@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance.served import Site, disk_settings, serving
+from tests.acceptance.served import Site, disk_settings, memory_settings, serving
 from tests.dialects.dabapps_holder import MOUNTS, Uploader
 
 from kist.asgi.options import HostOptions
@@ -144,6 +144,12 @@ def test_a_store_that_is_down(site: Site, ann: Uploader, monkeypatch: pytest.Mon
         assert ann.create(filename="b")["upload_form"]["fields"]
         assert ann.fetch(done).status == 302
     assert ann.complete(made).json == {"status": "COMPLETED"}
+
+
+def test_a_store_that_signs_nothing(tmp_path: Path) -> None:
+    with serving(memory_settings(tmp_path)) as site:
+        answer = Uploader(site.ann).ask({})
+        assert (answer.status, set(answer.json)) == (409, {"detail"})
 
 
 def test_what_nobody_foresaw_shows_nothing(site: Site, ann: Uploader, monkeypatch: pytest.MonkeyPatch) -> None:
