@@ -192,9 +192,10 @@ def test_6_what_is_abandoned_ends(stored: Site, ann: Uploader) -> None:
     assert (upload.state, file.state) == (UploadState.OPEN, FileState.PENDING)
 
 
-def test_7_what_is_posted_after_completion_changes_nothing(ann: Uploader) -> None:
+def test_7_what_is_posted_after_completion_changes_nothing(stored: Site, ann: Uploader) -> None:
     made = ann.upload(b"good", filename="a.txt")
-    assert ann.post(made, b"evil").status == 204
+    # Our own door knows that the upload has ended; S3 takes the bytes, to where nobody reads them.
+    assert ann.post(made, b"evil").status == (403 if on_disk(stored) else 204)
     assert ann.read(made).body == b"good"
     assert ann.complete(made).json == NO_FILE
     assert ann.read(made).body == b"good"
