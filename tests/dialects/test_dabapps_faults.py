@@ -89,18 +89,20 @@ def test_4_a_bucket_that_holds_no_acls_is_never_sent_one(stored: Site, ann: Uplo
 
 
 @pytest.mark.parametrize(("acl", "status"), [("private", 403), ("public-read", 200)])
-def test_4_where_the_bucket_holds_acls_the_word_is_signed(
+def test_4_where_the_bucket_holds_acls_the_sealed_object_has_the_word(
     request: pytest.FixtureRequest, tmp_path: Path, acl: str, status: int
 ) -> None:
     with direct_site("rgw", tmp_path, request, KIST_BUCKET_ACLS="1") as site:
         ann = Uploader(site.ann)
         made = ann.create(acl=acl)
-        assert made["upload_form"]["fields"]["acl"] in (acl, *(KEPT if acl == "private" else ()))
+        fields, bucket = made["upload_form"]["fields"], made["upload_form"]["url"].rstrip("/")
+        assert fields["acl"] in KEPT
         assert ann.post(made, b"data", acl="public-read-write").status == 403
         assert ann.post(made, b"data").status == 204
+        assert given(f"{bucket}/{fields['key']}").status == 403, "nobody has looked at these bytes yet"
         assert ann.complete(made).status == 200
         file = site.run(site.kist._ports.catalogue.file(made["id"]))
-        assert given(f"{made['upload_form']['url'].rstrip('/')}/{file.key}").status == status
+        assert given(f"{bucket}/{file.key}").status == status
 
 
 def test_5_ids_that_are_no_uuids_are_not_found(stored: Site) -> None:
