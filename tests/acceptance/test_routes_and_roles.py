@@ -18,6 +18,7 @@ from kist.wire.routes import Dialect, Needs, Route
 
 FORM = "application/x-www-form-urlencoded"
 DOOR_FORM = {"policy": "x", "file": ("x", b"1")}
+CROWD = "/modules/s3-file-uploader/service"
 ABSENT = "00000000-0000-4000-8000-000000000000"
 
 
@@ -84,6 +85,18 @@ def fresh() -> str:
     return f"bucket-{uuid.uuid4().hex[:12]}"
 
 
+def crowd_file(site: Site) -> str:
+    """A bucket of ann's with a file named ``mine``."""
+    name = bare_bucket(site)
+    crowd_upload(site.ann, name)
+    return name
+
+
+def crowd_upload(client: Client, bucket: str) -> Answer:
+    fields = [("file", ("mine", b"1")), ("bucket", bucket), ("user_id", "ann")]
+    return client.form("POST", f"{CROWD}/file/upload", fields)
+
+
 THINGS: dict[str, Callable[[Site], str]] = {
     "file": lambda site: str(site.ann.put("mine", b"content")["id"]),
     "upload": upload,
@@ -92,11 +105,59 @@ THINGS: dict[str, Callable[[Site], str]] = {
     "shared": shared,
     "bucket": bucket,
     "bare bucket": bare_bucket,
+    "crowd file": crowd_file,
 }
 
 
 def calls(method: str, path: str, body: Any = None, **headers: str) -> Callable[[Client, str], Answer]:
     return lambda client, thing: client.call(method, path.format(id=thing), body, **headers)
+
+
+def crowd_calls(method: str, path: str, body: dict[str, str] | None = None) -> Callable[[Client, str], Answer]:
+    """``$`` stands for the thing, a bucket; the user named is always ann."""
+
+    def call(client: Client, thing: str) -> Answer:
+        sent = body and {name: value.replace("$", thing) for name, value in body.items()}
+        return client.call(method, f"{CROWD}/{path}".replace("$", thing), sent)
+
+    return call
+
+
+CROWD_NAMED = {"file_name": "mine", "bucket": "$"}
+CROWD_ROWS: dict[str, Row] = {
+    "crowdbotics-root": Row(calls("GET", "/modules/s3-file-uploader/"), 200, 200, 200),
+    "crowdbotics-buckets": Row(crowd_calls("GET", "bucket/list"), 200, 200, 200),
+    "crowdbotics-bucket-create": Row(
+        lambda client, _: client.call("POST", f"{CROWD}/bucket/create", {"bucket": fresh()}),
+        201, 201, 201,
+    ),
+    "crowdbotics-bucket-remove": Row(
+        crowd_calls("DELETE", "bucket/remove", {"bucket": "$", "owner_id": "ann"}), 200, 403, 200, "bare bucket"
+    ),
+    "crowdbotics-bucket-remove-by-path": Row(
+        crowd_calls("DELETE", "owners/ann/buckets/$/remove"), 204, 403, 204, "bare bucket"
+    ),
+    "crowdbotics-upload": Row(crowd_upload, 200, 403, 200, "bare bucket"),
+    # The folder that it writes to is not set here; tests/dialects sets it.
+    "crowdbotics-download": Row(
+        crowd_calls("GET", "file/download?file_name=mine&bucket=$"), 403, 403, 409, "crowd file"
+    ),
+    "crowdbotics-download-by-path": Row(
+        crowd_calls("GET", "buckets/$/files/mine/download"), 403, 403, 409, "crowd file"
+    ),
+    "crowdbotics-remove": Row(
+        crowd_calls("DELETE", "file/remove", {**CROWD_NAMED, "user_id": "ann"}), 204, 403, 204, "crowd file"
+    ),
+    "crowdbotics-remove-by-path": Row(
+        crowd_calls("DELETE", "users/ann/buckets/$/files/mine/remove"), 204, 403, 204, "crowd file"
+    ),
+    "crowdbotics-presign": Row(
+        crowd_calls("GET", "file/presigned/url?file_name=mine&bucket=$"), 200, 404, 200, "crowd file"
+    ),
+    "crowdbotics-presign-by-body": Row(
+        crowd_calls("POST", "file/presigned/url", CROWD_NAMED), 200, 404, 200, "crowd file"
+    ),
+}  # fmt: skip
 
 
 ROWS: dict[str, Row] = {
@@ -149,13 +210,14 @@ ROWS: dict[str, Row] = {
     "filedrop-read": Row(calls("GET", "/files/{id}"), 200, 404, 200),
     "filedrop-update": Row(calls("PUT", "/files/{id}", {"file_name": "y"}), 200, 404, 200),
     "filedrop-remove": Row(calls("DELETE", "/files/{id}"), 200, 404, 200),
+    **CROWD_ROWS,
 }
 
 
 def all_dialects() -> list[Dialect]:
-    from kist.dialects import door, filedrop, native
+    from kist.dialects import crowdbotics, door, filedrop, native
 
-    return [native.DIALECT, filedrop.DIALECT, door.DIALECT]
+    return [native.DIALECT, filedrop.DIALECT, crowdbotics.DIALECT, door.DIALECT]
 
 
 ROUTES = [route for dialect in all_dialects() for route in dialect.routes]
