@@ -20,7 +20,7 @@ from kist.wire.routes import BodyKind, Route
 BucketName = Annotated[str, Meta(max_length=205)]
 
 
-class NewBucket(msgspec.Struct, frozen=True):
+class WantedBucket(msgspec.Struct, frozen=True):
     """A bucket to make."""
 
     bucket: BucketName
@@ -50,19 +50,19 @@ class BucketLine(msgspec.Struct, frozen=True, rename="pascal"):
     creation_date: datetime
 
 
-class Owner(msgspec.Struct, frozen=True):
+class BucketOwner(msgspec.Struct, frozen=True):
     """Who asked: both are the caller's id."""
 
     display_name: str = msgspec.field(name="DisplayName")
     id: str = msgspec.field(name="ID")
 
 
-class BucketList(msgspec.Struct, frozen=True, rename="pascal"):
+class AllBuckets(msgspec.Struct, frozen=True, rename="pascal"):
     """The answer to a list."""
 
     response_metadata: ResponseMetadata
     buckets: tuple[BucketLine, ...]
-    owner: Owner
+    owner: BucketOwner
 
 
 class MadeBucket(msgspec.Struct, frozen=True, rename="pascal"):
@@ -82,7 +82,7 @@ async def listing(call: Call, kist: Kist) -> Reply:
     """The buckets of the caller; for an admin all."""
     found = await kist.buckets.list(call.actor)
     lines = tuple(BucketLine(bucket.name, bucket.created_at) for bucket in found)
-    return Reply.json(BucketList(_metadata(kist), lines, Owner(call.actor.id, call.actor.id)))
+    return Reply.json(AllBuckets(_metadata(kist), lines, BucketOwner(call.actor.id, call.actor.id)))
 
 
 async def create(call: Call, kist: Kist) -> Reply:
@@ -90,7 +90,7 @@ async def create(call: Call, kist: Kist) -> Reply:
     sent = await sent_fields(call)
     if "bucket" not in sent and "bucket_name" in sent:
         sent["bucket"] = sent["bucket_name"]
-    bucket = await kist.buckets.create(call.actor, read_fields(sent, NewBucket).bucket)
+    bucket = await kist.buckets.create(call.actor, read_fields(sent, WantedBucket).bucket)
     return Reply.json(MadeBucket(_metadata(kist), f"/{bucket.name}"), status=201)
 
 
@@ -128,7 +128,7 @@ ROUTES = (
         handler=asking(LIST, listing),
         name="crowdbotics-buckets",
         summary="List buckets: the caller's own, for an admin all",
-        answers=BucketList,
+        answers=AllBuckets,
     ),
     Route(
         method="POST",
@@ -137,7 +137,7 @@ ROUTES = (
         name="crowdbotics-bucket-create",
         summary="Create a bucket",
         body=BodyKind.SMALL,
-        accepts=NewBucket,
+        accepts=WantedBucket,
         answers=MadeBucket,
         status=201,
         errors=(BadName, AlreadyThere, NotAllowed),
