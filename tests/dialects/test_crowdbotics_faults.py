@@ -191,6 +191,17 @@ def test_a_refused_upload_leaves_nothing(crowd: Crowd, wrong: dict[str, str], st
     assert crowd.objects(crowd.base) == objects
 
 
+# Fault 5: buckets in other regions
+
+
+def test_buckets_are_made_in_any_region(tmp_path: Path, ministack: S3Server) -> None:
+    """That the location is sent is seen in tests/unit/s3; here, that an S3 server of another region takes it."""
+    with serving(s3_settings(tmp_path, dataclasses.replace(ministack, region="eu-central-1"))) as site:
+        bucket = bucket_of(site.ann)
+        assert upload(site.ann, bucket, "a", b"1").status == 200
+        assert follow(site.ann, link(site.ann, bucket, "a")).body == b"1"
+
+
 # Fault 6: no limits
 
 
