@@ -62,12 +62,21 @@ class Crowd:
 
     def objects(self, bucket: str) -> int:
         """How many objects lie in a bucket of the store, without those that the next erasing takes."""
+        self.site.run(self.site.kist.upkeep.erase_in(bucket))
+        return self.taken(bucket)
+
+    def taken(self, bucket: str) -> int:
+        """How many objects lie there right now, those of refused uploads as well."""
 
         async def count() -> int:
-            await self.site.kist.upkeep.erase_in(bucket)
             return len([entry async for entry in self.site.kist._ports.store.list(bucket)])
 
         return self.site.run(count())
+
+    def audited(self) -> list[tuple[str, str, str]]:
+        """Who did what to whose, as far as it was written down."""
+        entries = self.site.run(self.site.kist._ports.catalogue.audit(1000))
+        return [(entry.actor, entry.action, entry.owner) for entry in entries]
 
     def rows(self, client: Client) -> list[dict[str, Any]]:
         """The files that a client has, by the native API."""

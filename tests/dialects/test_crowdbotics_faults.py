@@ -186,6 +186,8 @@ def test_a_refused_upload_leaves_nothing(crowd: Crowd, wrong: dict[str, str], st
     fields.insert(2 if early else 0, ("file", ("a", b"12345")))
     answer = crowd.ann.form("POST", f"{B}/file/upload/", fields)
     assert (answer.status, len(answer.json)) == (status, 1), answer.body
+    if early:
+        assert crowd.taken(crowd.base) == objects, "judged before a byte was taken"
     assert crowd.site.run(crowd.site.kist._ports.catalogue.usage("ann")).uploads == 0
     assert len(crowd.rows(crowd.ann)) == rows
     assert crowd.objects(crowd.base) == objects

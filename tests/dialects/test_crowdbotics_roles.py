@@ -99,6 +99,18 @@ def test_an_admin_uploads_and_removes_in_a_users_name(crowd: Crowd) -> None:
     assert link(crowd.ann, bucket, "theirs").status == 404
 
 
+def test_what_an_admin_reads_of_others_is_written_down(crowd: Crowd) -> None:
+    bucket = bucket_of(crowd.ann)
+    assert upload(crowd.ann, bucket, "a", b"1").status == 200
+    before = len(crowd.audited())
+    assert link(crowd.ann, bucket, "a").status == 200
+    assert len(crowd.audited()) == before
+    assert link(crowd.admin, bucket, "a").status == 200
+    assert download(crowd.admin, bucket, "a").status == 200
+    assert sorted(crowd.audited())[:2] == [("root", "read", "ann")] * 2
+    assert len(crowd.audited()) == before + 2
+
+
 def test_removing_takes_no_others_file_and_no_object_before_it_is_decided(crowd: Crowd) -> None:
     base = crowd.base
     name = uuid.uuid4().hex
