@@ -1,4 +1,4 @@
-"""The routes of both dialects for ``docs/reference/api.md``, from the data that they are served by."""
+"""The routes of the dialects for ``docs/reference/api.md``, from the data that they are served by."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from msgspec import NODEFAULT
 from scripts.reference_tables import first_words, status, table
 
-from kist.dialects import dabapps, filedrop, native
+from kist.dialects import crowdbotics, dabapps, filedrop, native
 from kist.wire.routes import BodyKind, Dialect, Needs, Route
 
 _BODIES = {
@@ -29,6 +29,11 @@ def filedrop_routes() -> str:
     return _routes(filedrop.DIALECT)
 
 
+def crowdbotics_routes() -> str:
+    """The routes of the Crowdbotics uploader, one section each."""
+    return _routes(crowdbotics.DIALECT)
+
+
 def dabapps_routes() -> str:
     """The routes of django-s3-file-upload, one section each."""
     return _routes(dabapps.DIALECT)
@@ -37,7 +42,7 @@ def dabapps_routes() -> str:
 def native_shapes() -> str:
     """The JSON objects that the dialects send and take, field by field."""
     shapes: dict[str, type[msgspec.Struct]] = {}
-    for dialect in (native.DIALECT, filedrop.DIALECT, dabapps.DIALECT):
+    for dialect in (native.DIALECT, filedrop.DIALECT, crowdbotics.DIALECT, dabapps.DIALECT):
         for route in dialect.routes:
             for kind in (route.accepts, *_structs(route.answers)):
                 if kind is not None:
@@ -83,6 +88,8 @@ def _answer(route: Route) -> str:
         return ", the bytes"
     if route.answers is None:
         return ", no body" if route.status == 204 else ""
+    if route.answers is str:
+        return ", a JSON string"
     names = [f"[{kind.__name__}](#{kind.__name__.lower()})" for kind in _structs(route.answers)]
     return (", a list of " if get_origin(route.answers) is list else ", ") + names[0]
 
