@@ -4,6 +4,7 @@ KistError                    code (stable string), message, about (facts), retry
 ├─ Refused                   the caller must change something
 │  ├─ Invalid ─ BadName · BadRange · BadChecksum · WrongType · TooLarge · WrongMethod
 │  ├─ Missing ─ FileMissing · ObjectMissing · BucketMissing · UploadMissing · LinkMissing · ShareMissing · KeyMissing
+│  │           · JobMissing
 │  ├─ NotSignedIn · NotAllowed · Expired
 │  ├─ TooMany · OverQuota
 │  ├─ Conflict ─ Clash · WrongState · InProgress · Incomplete · UploadRefused · AlreadyThere · BucketNotEmpty · Stale
@@ -106,6 +107,10 @@ class ShareMissing(Missing):
 
 class KeyMissing(Missing):
     """No such key."""
+
+
+class JobMissing(Missing):
+    """No such job for this caller."""
 
 
 class NotSignedIn(Refused):

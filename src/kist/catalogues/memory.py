@@ -12,10 +12,11 @@ from typing import TypeVar
 
 import msgspec
 
-from kist.errors import BucketMissing, Clash, FileMissing, KeyMissing, LinkMissing, UploadMissing
+from kist.errors import BucketMissing, Clash, FileMissing, JobMissing, KeyMissing, LinkMissing, UploadMissing
 from kist.model.bucket import Bucket
-from kist.model.changes import GUARDS, Add, Change, Count, Drop, Row, Swap, Use, row_id
+from kist.model.changes import GUARDS, Add, Change, Clear, Count, Drop, Keep, Row, Swap, Use, row_id
 from kist.model.file import File, FileState
+from kist.model.job import Entry, Job, Step, StepState
 from kist.model.link import Link
 from kist.model.names import fold
 from kist.model.profile import Profile
@@ -42,7 +43,22 @@ class MemoryCatalogue:
 
     def __init__(self) -> None:
         self._tables: dict[type, dict[tuple[str, ...], Row]] = {
-            kind: {} for kind in (File, Upload, Key, Doomed, Idempotency, AuditEntry, Share, Link, Profile, Bucket)
+            kind: {}
+            for kind in (
+                File,
+                Upload,
+                Key,
+                Doomed,
+                Idempotency,
+                AuditEntry,
+                Share,
+                Link,
+                Profile,
+                Bucket,
+                Job,
+                Step,
+                Entry,
+            )
         }
         self._usage: dict[str, Usage] = {}
 
@@ -161,6 +177,35 @@ class MemoryCatalogue:
         unended = (row for row in self._rows(Upload) if row.state in _UNENDED)
         return any((row.bucket, row.key) == (bucket, key) for row in unended)
 
+    async def job(self, job_id: str) -> Job:
+        if (job := self._row(Job, job_id)) is None:
+            raise JobMissing("there is no such job")
+        return job
+
+    async def job_numbered(self, number: int) -> Job:
+        found = next((row for row in self._rows(Job) if row.number == number), None)
+        if found is None:
+            raise JobMissing("there is no such job")
+        return found
+
+    async def jobs(self, actor: str | None, limit: int, before: int | None = None) -> tuple[Job, ...]:
+        theirs = (row for row in self._rows(Job) if actor in (None, row.actor))
+        wanted = (row for row in theirs if before is None or row.number < before)
+        return _first(limit, wanted, lambda row: (-row.number,))
+
+    async def unended_jobs(self) -> tuple[Job, ...]:
+        return tuple(sorted((row for row in self._rows(Job) if row.ended_at is None), key=lambda row: row.number))
+
+    async def steps(self, job: str, limit: int, after: str = "", *, planned: bool = False) -> tuple[Step, ...]:
+        of_job = (row for row in self._rows(Step) if row.job == job and row.key > after)
+        wanted = (row for row in of_job if not planned or row.state is StepState.PLANNED)
+        return _first(limit, wanted, lambda row: (row.key,))
+
+    async def entries(self, dest: str, limit: int, after: str = "") -> tuple[Entry, ...]:
+        return _first(
+            limit, (row for row in self._rows(Entry) if row.dest == dest and row.key > after), lambda row: (row.key,)
+        )
+
     async def totals(self, now: datetime) -> Totals:
         unended = [row for row in self._rows(Upload) if row.state in _UNENDED]
         doomed = list(self._rows(Doomed))
@@ -234,11 +279,19 @@ class MemoryCatalogue:
                 return self._count(change)
             case Use():
                 return self._use(change)
+            case Keep(row):
+                return self._put(self._row(Entry, *row_id(row)), row)
+            case Clear(job):
+                return self._clear(job)
 
     def _put(self, before: Row | None, after: Row | None) -> Undo | None:
         row = after or before
         assert row is not None
         if isinstance(after, File) and self._address_taken(after):
+            return None
+        if isinstance(after, Job) and any(
+            other.number == after.number and other.id != after.id for other in self._rows(Job)
+        ):
             return None
         table, key = self._tables[type(row)], row_id(row)
         _set(table, key, after)
@@ -262,6 +315,13 @@ class MemoryCatalogue:
         if link.max_uses is not None and uses > link.max_uses:
             return None
         return self._put(link, msgspec.structs.replace(link, uses=uses, last_used_at=change.at))
+
+    def _clear(self, job: str) -> Undo:
+        table = self._tables[Step]
+        gone = {key: row for key, row in table.items() if key[0] == job}
+        for key in gone:
+            del table[key]
+        return lambda: table.update(gone)
 
     def _shown(self, file: File, query: FileQuery) -> bool:
         """Whether who asks may see the file, by owning it or by a share."""

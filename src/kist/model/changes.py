@@ -12,13 +12,16 @@ import msgspec
 from kist.errors import Clash, WrongState
 from kist.model.bucket import Bucket
 from kist.model.file import File, FileState
+from kist.model.job import Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.rows import AuditEntry, Doomed, Idempotency, Key
 from kist.model.share import Share
 from kist.model.upload import Upload, UploadState
 
-Row: TypeAlias = File | Upload | Key | Doomed | Idempotency | AuditEntry | Share | Link | Profile | Bucket
+Row: TypeAlias = (
+    File | Upload | Key | Doomed | Idempotency | AuditEntry | Share | Link | Profile | Bucket | Job | Step | Entry
+)
 
 
 class Add(msgspec.Struct, frozen=True):
@@ -75,13 +78,26 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
     times: int = 1
 
 
-Change: TypeAlias = Add | Swap | Drop | Count | Use
+class Keep(msgspec.Struct, frozen=True):
+    """The entry of a manifest as it is now, whether or not there was one before. Never clashes."""
+
+    row: Entry
+
+
+class Clear(msgspec.Struct, frozen=True):
+    """The steps of a job go, however many there are. Never clashes."""
+
+    job: str
+
+
+Change: TypeAlias = Add | Swap | Drop | Count | Use | Keep | Clear
 
 GUARDS: dict[type, tuple[str, ...]] = {
     File: ("state", "key"),
     Upload: ("state", "deadline"),
     Idempotency: ("created_at",),
     Bucket: ("state",),
+    Job: ("fence",),
 }
 """The fields by which a row is known to be the one that was read, beside its id. The other kinds need none.
 
@@ -143,5 +159,9 @@ def row_id(row: Row) -> tuple[str, ...]:
             return (file_id, actor)
         case Bucket(name=name):
             return (name,)
+        case Step(job=job, key=key):
+            return (job, key)
+        case Entry(dest=dest, key=key):
+            return (dest, key)
         case _:
             return (row.id,)

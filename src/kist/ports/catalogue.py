@@ -9,6 +9,7 @@ from typing import Protocol
 from kist.model.bucket import Bucket
 from kist.model.changes import Change
 from kist.model.file import File
+from kist.model.job import Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import Cursor, FileQuery, Page
@@ -94,6 +95,24 @@ class Catalogue(Protocol):
 
     async def awaits(self, bucket: str, key: str) -> bool:
         """Whether the bytes of an upload that has not ended are to arrive at this key."""
+
+    async def job(self, job_id: str) -> Job:
+        """The job with this id. ``JobMissing``."""
+
+    async def job_numbered(self, number: int) -> Job:
+        """The job with this number. ``JobMissing``."""
+
+    async def jobs(self, actor: str | None, limit: int, before: int | None = None) -> tuple[Job, ...]:
+        """Up to ``limit`` jobs of ``actor``, or of all, with a number less than ``before``, newest first."""
+
+    async def unended_jobs(self) -> tuple[Job, ...]:
+        """The jobs that have not ended, oldest first."""
+
+    async def steps(self, job: str, limit: int, after: str = "", *, planned: bool = False) -> tuple[Step, ...]:
+        """Up to ``limit`` steps of a job whose key is greater than ``after``, by key. ``planned``: those to do."""
+
+    async def entries(self, dest: str, limit: int, after: str = "") -> tuple[Entry, ...]:
+        """Up to ``limit`` entries of a destination's manifest whose key is greater than ``after``, by key."""
 
     async def totals(self, now: datetime) -> Totals:
         """How much there is of what waits, for those who watch."""

@@ -11,7 +11,8 @@ from kist.errors import Clash, FileMissing, UploadMissing, WrongState
 from kist.model.bucket import Bucket
 from kist.model.changes import Add, Change, Count, Counter, Drop, Row, Swap
 from kist.model.file import FileState, Visibility
-from kist.model.rows import Usage
+from kist.model.job import Entry, Step
+from kist.model.rows import Idempotency, Usage
 from kist.model.share import Share
 from kist.model.upload import UploadState, Way
 from kist.ports.catalogue import Catalogue
@@ -269,9 +270,14 @@ class CommitContract:
 def _identity(row: Row) -> tuple[str, ...]:
     if hasattr(row, "id"):
         return ("id",)
-    if isinstance(row, Bucket):
-        return ("name",)
-    return ("file_id", "actor") if isinstance(row, Share) else ("actor", "key")
+    named: dict[type, tuple[str, ...]] = {
+        Bucket: ("name",),
+        Share: ("file_id", "actor"),
+        Idempotency: ("actor", "key"),
+        Step: ("job", "key"),
+        Entry: ("dest", "key"),
+    }
+    return named[type(row)]
 
 
 def _another(row: Row, name: str) -> Any:

@@ -11,6 +11,7 @@ from kist.model.actor import Role
 from kist.model.bucket import Bucket, BucketState
 from kist.model.changes import Row
 from kist.model.file import File, FileState, Visibility
+from kist.model.job import Act, Entry, Job, JobState, Progress, Step, StepState, SyncOptions
 from kist.model.link import Disposition, Link
 from kist.model.profile import Profile
 from kist.model.rows import AuditEntry, Doomed, Idempotency, Key
@@ -123,10 +124,32 @@ def a_bucket(**changes: Any) -> Bucket:
     return Bucket(**(plain | changes))
 
 
+_numbers = iter(range(1, 1 << 40))
+
+
+def a_job(**changes: Any) -> Job:
+    """A job of ``ann``'s that waits."""
+    plain: dict[str, Any] = {"id": new_id(), "number": next(_numbers), "actor": "ann", "admin": False}
+    plain |= {"source": "/photos", "dest": "mine/photos", "options": SyncOptions(delete=True, include=("*.é",))}
+    return Job(**(plain | {"state": JobState.QUEUED, "created_at": START} | changes))
+
+
+def a_step(**changes: Any) -> Step:
+    """A step that is still to do."""
+    plain: dict[str, Any] = {"job": new_id(), "key": "a/b.txt", "act": Act.CREATE, "reason": "new", "size": 5}
+    return Step(**(plain | changes))
+
+
+def an_entry_of(dest: str, key: str, **changes: Any) -> Entry:
+    """What a sync has put there."""
+    plain: dict[str, Any] = {"dest": dest, "key": key, "size": 5, "modified": 1, "etag": "e", "sha256": None}
+    return Entry(**(plain | {"job": "j"} | changes))
+
+
 def one_of_each() -> tuple[Row, ...]:
     """An ordinary row of every kind."""
     first = (a_file(), an_upload(), a_key(), a_doomed(), a_record(), an_entry())
-    return (*first, a_share(), a_link(), a_profile(), a_bucket())
+    return (*first, a_share(), a_link(), a_profile(), a_bucket(), a_job(), a_step(), an_entry_of("d", new_id()))
 
 
 def changed(row: Any, **changes: Any) -> Any:
@@ -145,7 +168,11 @@ def another_value(value: Any) -> Any:
             return value + timedelta(microseconds=1)
         case dict():
             return value | {f"{len(value)}": "value"}
-        case Role() | Door() | Way() | Disposition() | Visibility() | BucketState():
+        case Progress():
+            return changed(value, files=value.files + 1)
+        case SyncOptions():
+            return changed(value, dry_run=not value.dry_run)
+        case Role() | Door() | Way() | Disposition() | Visibility() | BucketState() | JobState() | StepState() | Act():
             return next(member for member in type(value) if member is not value)
         case str():
             return value + "x"

@@ -17,6 +17,7 @@ from kist.model.actor import Role
 from kist.model.bucket import Bucket
 from kist.model.changes import Add, Row, row_id
 from kist.model.file import File, FileState
+from kist.model.job import Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import FileQuery
@@ -26,6 +27,7 @@ from kist.model.upload import Door, Upload, UploadState
 from kist.ports.catalogue import Catalogue
 from kist.testing.catalogue_buckets import BucketContract
 from kist.testing.catalogue_commits import CommitContract
+from kist.testing.catalogue_jobs import JobContract
 from kist.testing.catalogue_pages import PageContract
 from kist.testing.catalogue_races import CatalogueRaces
 from kist.testing.catalogue_samples import (
@@ -56,6 +58,10 @@ async def find(catalogue: Catalogue, row: Row) -> Row | None:
             return await catalogue.idempotency(actor, key)
         case Doomed(id=id):
             return next((one for one in await catalogue.doomed(TIMES[-1], 1000) if one.id == id), None)
+        case Step(job=job, key=key):
+            return next((one for one in await catalogue.steps(job, 1000) if one.key == key), None)
+        case Entry(dest=dest, key=key):
+            return next((one for one in await catalogue.entries(dest, 1000) if one.key == key), None)
         case Share(file_id=file_id, actor=actor):
             return await catalogue.share(file_id, actor)
         case AuditEntry(id=id):
@@ -73,12 +79,13 @@ async def _asked_for(catalogue: Catalogue, row: Row) -> Row | None:
         Link: catalogue.link,
         Profile: catalogue.profile,
         Bucket: catalogue.bucket,
+        Job: catalogue.job,
     }
     (identity,) = row_id(row)
     return await asks[type(row)](identity)
 
 
-class CatalogueContract(CommitContract, PageContract, SharingContract, BucketContract):
+class CatalogueContract(CommitContract, PageContract, SharingContract, BucketContract, JobContract):
     """The duties of ``kist.ports.catalogue.Catalogue``."""
 
     async def test_rows_read_back_field_by_field(self, catalogue: Catalogue) -> None:

@@ -10,16 +10,20 @@ from kist.catalogues.sql import queries, schema
 from kist.catalogues.sql.runner import Runner
 from kist.catalogues.sql.schema import RowCodec
 from kist.catalogues.sql.statements import Statement, Writer
-from kist.errors import BucketMissing, Clash, FileMissing, KeyMissing, LinkMissing, UploadMissing
+from kist.errors import BucketMissing, Clash, FileMissing, JobMissing, KeyMissing, LinkMissing, UploadMissing
 from kist.model.bucket import Bucket
 from kist.model.changes import Add, Change, Count, Use
 from kist.model.file import File
+from kist.model.job import Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import Cursor, FileQuery, Page
 from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, Totals, Usage
 from kist.model.share import Share
 from kist.model.upload import Upload
+
+MOST = (1 << 63) - 1
+"""The largest number that a database holds."""
 
 
 class SqlCatalogue:
@@ -40,6 +44,9 @@ class SqlCatalogue:
         self._links = RowCodec(schema.LINKS, codec)
         self._profiles = RowCodec(schema.PROFILES, codec)
         self._buckets = RowCodec(schema.BUCKETS, codec)
+        self._jobs = RowCodec(schema.JOBS, codec)
+        self._steps = RowCodec(schema.STEPS, codec)
+        self._entries = RowCodec(schema.ENTRIES, codec)
 
     async def file(self, file_id: str) -> File:
         if (row := await self._runner.find(queries.FILE, {"id": file_id})) is None:
@@ -163,6 +170,35 @@ class SqlCatalogue:
 
     async def awaits(self, bucket: str, key: str) -> bool:
         return await self._runner.find(queries.AWAITED, {"bucket": bucket, "key": key}) is not None
+
+    async def job(self, job_id: str) -> Job:
+        return self._found_job(await self._runner.find(queries.JOB, {"id": job_id}))
+
+    async def job_numbered(self, number: int) -> Job:
+        asked = number if 0 < number <= MOST else 0
+        return self._found_job(await self._runner.find(queries.JOB_NUMBERED, {"number": asked}))
+
+    def _found_job(self, row: Sequence[Any] | None) -> Job:
+        if row is None:
+            raise JobMissing("there is no such job")
+        return self._jobs.decode(row)
+
+    async def jobs(self, actor: str | None, limit: int, before: int | None = None) -> tuple[Job, ...]:
+        params: dict[str, Any] = {"before": MOST if before is None else before, "limit": limit}
+        if actor is None:
+            return self._jobs.decode_all(await self._runner.fetch(queries.ALL_JOBS, params))
+        return self._jobs.decode_all(await self._runner.fetch(queries.JOBS_OF, params | {"actor": actor}))
+
+    async def unended_jobs(self) -> tuple[Job, ...]:
+        return self._jobs.decode_all(await self._runner.fetch(queries.UNENDED_JOBS, {}))
+
+    async def steps(self, job: str, limit: int, after: str = "", *, planned: bool = False) -> tuple[Step, ...]:
+        query = queries.STEPS_PLANNED if planned else queries.STEPS_OF
+        return self._steps.decode_all(await self._runner.fetch(query, {"job": job, "limit": limit, "after": after}))
+
+    async def entries(self, dest: str, limit: int, after: str = "") -> tuple[Entry, ...]:
+        params = {"dest": dest, "limit": limit, "after": after}
+        return self._entries.decode_all(await self._runner.fetch(queries.ENTRIES_OF, params))
 
     async def totals(self, now: datetime) -> Totals:
         ((files, size, uploads, reserved, doomed, due),) = await self._runner.fetch(

@@ -24,11 +24,15 @@ class Codec(msgspec.Struct, frozen=True):
     decoders: dict[type, Convert]
 
     def encoder(self, kind: type) -> Convert | None:
+        if issubclass(kind, msgspec.Struct):
+            return _struct_text
         return attrgetter("value") if issubclass(kind, Enum) else self.encoders.get(kind)
 
     def decoder(self, kind: type) -> Convert | None:
         if issubclass(kind, Enum):
             return {member.value: member for member in kind}.__getitem__  # twice as fast as calling the class
+        if issubclass(kind, msgspec.Struct):
+            return msgspec.json.Decoder(kind).decode
         return self.decoders.get(kind)
 
 
@@ -48,6 +52,11 @@ _JSON = msgspec.json.Encoder(order="sorted")  # sorted: equal dictionaries are e
 def json_text(value: dict[str, str]) -> str:
     """JSON with its keys in order."""
     return _JSON.encode(value).decode()
+
+
+def _struct_text(value: msgspec.Struct) -> str:
+    """A value that is a structure of its own, in the order of its fields."""
+    return msgspec.json.encode(value).decode()
 
 
 SQLITE = Codec(

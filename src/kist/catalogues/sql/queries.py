@@ -11,12 +11,15 @@ from kist.catalogues.sql.schema import (
     AUDIT,
     BUCKETS,
     DOOMED,
+    ENTRIES,
     FILES,
     IDEMPOTENCY,
+    JOBS,
     KEYS,
     LINKS,
     PROFILES,
     SHARES,
+    STEPS,
     UPLOADS,
     USAGE,
 )
@@ -68,6 +71,16 @@ BUCKET_USED = """
         OR EXISTS (SELECT 1 FROM uploads WHERE bucket = :name AND state IN ('open', 'sealing'))
 """
 DOOMED_IN = DOOMED.select("WHERE bucket = :bucket ORDER BY key, id LIMIT :limit")
+
+# Jobs, what they are to do, and what was done before.
+JOB = JOBS.select("WHERE id = :id")
+JOB_NUMBERED = JOBS.select("WHERE number = :number")
+ALL_JOBS = JOBS.select("WHERE number < :before ORDER BY number DESC LIMIT :limit")
+JOBS_OF = JOBS.select("WHERE actor = :actor AND number < :before ORDER BY number DESC LIMIT :limit")
+UNENDED_JOBS = JOBS.select("WHERE ended_at IS NULL ORDER BY number")
+STEPS_OF = STEPS.select("WHERE job = :job AND key > :after ORDER BY key LIMIT :limit")
+STEPS_PLANNED = STEPS.select("WHERE job = :job AND key > :after AND state = 'planned' ORDER BY key LIMIT :limit")
+ENTRIES_OF = ENTRIES.select("WHERE dest = :dest AND key > :after ORDER BY key LIMIT :limit")
 
 # Who may read what else.
 SHARES_OF = SHARES.select("WHERE file_id = :file_id ORDER BY actor")

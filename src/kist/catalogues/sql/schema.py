@@ -12,6 +12,7 @@ from kist.catalogues.sql.codecs import Codec
 from kist.model.bucket import Bucket
 from kist.model.changes import GUARDS, Row
 from kist.model.file import File
+from kist.model.job import Entry, Job, Step
 from kist.model.link import Link
 from kist.model.names import fold
 from kist.model.profile import Profile
@@ -77,7 +78,11 @@ LINKS = Table("links", Link, identity=("id",))
 PROFILES = Table("profiles", Profile, identity=("id",))
 BUCKETS = Table("buckets", Bucket, identity=("name",))
 
-_ALL = (FILES, UPLOADS, KEYS, USAGE, DOOMED, IDEMPOTENCY, AUDIT, SHARES, LINKS, PROFILES, BUCKETS)
+JOBS = Table("jobs", Job, identity=("id",))
+STEPS = Table("steps", Step, identity=("job", "key"))
+ENTRIES = Table("entries", Entry, identity=("dest", "key"))
+
+_ALL = (FILES, UPLOADS, KEYS, USAGE, DOOMED, IDEMPOTENCY, AUDIT, SHARES, LINKS, PROFILES, BUCKETS, JOBS, STEPS, ENTRIES)
 TABLES: dict[type, Table[Any]] = {table.row: table for table in _ALL}
 
 

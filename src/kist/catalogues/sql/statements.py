@@ -13,7 +13,7 @@ import msgspec
 
 from kist.catalogues.sql.codecs import Codec
 from kist.catalogues.sql.schema import TABLES, RowCodec, Table, table_of
-from kist.model.changes import Add, Change, Count, Counter, Drop, Row, Swap, Use
+from kist.model.changes import Add, Change, Clear, Count, Counter, Drop, Keep, Row, Swap, Use
 from kist.model.link import Link
 
 _COUNT = Template(
@@ -71,6 +71,10 @@ class Writer:
             case Use(link=link, at=at, times=times):
                 moment = self._codecs[Link].cell("last_used_at", at)
                 return Statement(_USE, {"link": link, "at": moment, "times": times})
+            case Keep(row):
+                return Statement(_upsert(table_of(row)), self._codecs[type(row)].encode(row))
+            case Clear(job):
+                return Statement("DELETE FROM steps WHERE job = :job", {"job": job}, counted=False)
 
     def _swap(self, before: Row, after: Row) -> Statement:
         table, codec = table_of(before), self._codecs[type(before)]
@@ -94,6 +98,28 @@ def _insert(table: Table[Any]) -> str:
     columns = ", ".join(table.columns)
     values = ", ".join(f":{name}" for name in table.columns)
     return " ".join(("INSERT INTO", table.name, "(", columns, ") VALUES (", values, ") ON CONFLICT DO NOTHING"))
+
+
+@cache
+def _upsert(table: Table[Any]) -> str:
+    columns = ", ".join(table.columns)
+    values = ", ".join(f":{name}" for name in table.columns)
+    anew = ", ".join(f"{name} = excluded.{name}" for name in table.columns if name not in table.identity)
+    taken = ", ".join(table.identity)
+    return " ".join(
+        (
+            "INSERT INTO",
+            table.name,
+            "(",
+            columns,
+            ") VALUES (",
+            values,
+            ") ON CONFLICT (",
+            taken,
+            ") DO UPDATE SET",
+            anew,
+        )
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -1,0 +1,94 @@
+"""What every catalogue must do with jobs, their steps, and the manifests of syncs."""
+
+from __future__ import annotations
+
+import pytest
+
+from kist.errors import Clash, JobMissing
+from kist.model.changes import Add, Clear, Keep, Swap
+from kist.model.job import JobState, Progress, StepState
+from kist.ports.catalogue import Catalogue
+from kist.testing.catalogue_samples import a_job, a_step, an_entry_of, at, changed, new_id
+
+
+class JobContract:
+    """Part of ``CatalogueContract``."""
+
+    async def test_jobs_by_id_and_by_number(self, catalogue: Catalogue) -> None:
+        mine, other = a_job(), a_job(actor="bob")
+        await catalogue.commit(Add(mine), Add(other))
+        assert await catalogue.job(mine.id) == mine
+        assert await catalogue.job_numbered(other.number) == other
+        for odd in (0, -1, 10**6, 1 << 63, 10**30):
+            with pytest.raises(JobMissing):
+                await catalogue.job_numbered(odd)
+        with pytest.raises(JobMissing):
+            await catalogue.job(new_id())
+        with pytest.raises(Clash):
+            await catalogue.commit(Add(a_job(number=mine.number)))
+
+    async def test_jobs_are_listed_newest_first(self, catalogue: Catalogue) -> None:
+        jobs = [a_job() for _ in range(5)]
+        other = a_job(actor="bob")
+        await catalogue.commit(*map(Add, jobs), Add(other))
+        assert await catalogue.jobs("ann", 2) == (jobs[4], jobs[3])
+        assert await catalogue.jobs("ann", 9, jobs[3].number) == (jobs[2], jobs[1], jobs[0])
+        assert (await catalogue.jobs(None, 1)) == (other,)
+        assert await catalogue.jobs("eve", 9) == ()
+
+    async def test_jobs_that_have_not_ended(self, catalogue: Catalogue) -> None:
+        jobs = [a_job(state=state) for state in (JobState.RUNNING, JobState.NEEDS_CONFIRMATION)]
+        await catalogue.commit(*map(Add, jobs), Add(a_job(state=JobState.FAILED, ended_at=at(1))))
+        assert await catalogue.unended_jobs() == tuple(jobs)
+
+    async def test_an_older_fence_writes_nothing(self, catalogue: Catalogue) -> None:
+        job = a_job()
+        await catalogue.commit(Add(job))
+        claimed = changed(job, fence=1, worker="one", state=JobState.PLANNING)
+        await catalogue.commit(Swap(job, claimed))
+        beaten = changed(claimed, progress=Progress(files=3, current="é"))
+        await catalogue.commit(Swap(claimed, beaten))
+        entry = an_entry_of("d", "late")
+        with pytest.raises(Clash):
+            await catalogue.commit(Swap(job, changed(job, lease_until=at(9))), Keep(entry))
+        assert await catalogue.job(job.id) == beaten
+        assert await catalogue.entries("d", 9) == ()
+
+    async def test_a_request_to_stop_does_not_trip_a_beat(self, catalogue: Catalogue) -> None:
+        """They change different fields: each is written, and the worker reads the other's at its next beat."""
+        job = a_job(fence=1, state=JobState.RUNNING)
+        await catalogue.commit(Add(job))
+        await catalogue.commit(Swap(job, changed(job, state=JobState.CANCELLING)))
+        await catalogue.commit(Swap(job, changed(job, lease_until=at(1))))
+        found = await catalogue.job(job.id)
+        assert (found.state, found.lease_until) == (JobState.CANCELLING, at(1))
+
+    async def test_steps_of_a_job(self, catalogue: Catalogue) -> None:
+        job, other = new_id(), new_id()
+        steps = [a_step(job=job, key=key) for key in ("a", "a/b", "b", "é", "\uffee", "\U0001f600")]
+        await catalogue.commit(*map(Add, reversed(steps)), Add(a_step(job=other)))
+        assert await catalogue.steps(job, 3) == tuple(steps[:3])
+        assert await catalogue.steps(job, 9, "b") == tuple(steps[3:])
+        done = changed(steps[1], state=StepState.DONE, after="etag")
+        await catalogue.commit(Swap(steps[1], done))
+        assert await catalogue.steps(job, 2, planned=True) == (steps[0], steps[2])
+        await catalogue.commit(Clear(job))
+        assert await catalogue.steps(job, 9) == ()
+        assert len(await catalogue.steps(other, 9)) == 1
+
+    async def test_a_commit_that_is_refused_clears_nothing(self, catalogue: Catalogue) -> None:
+        step = a_step()
+        await catalogue.commit(Add(step))
+        absent = a_job()
+        with pytest.raises(Clash):
+            await catalogue.commit(Clear(step.job), Add(a_step(key="x")), Swap(absent, absent))
+        assert await catalogue.steps(step.job, 9) == (step,)
+
+    async def test_a_manifest(self, catalogue: Catalogue) -> None:
+        first = [an_entry_of("d", key) for key in ("a", "a-b", "a/b", "é")]
+        await catalogue.commit(*map(Keep, first), Keep(an_entry_of("other", "a")))
+        assert await catalogue.entries("d", 2) == tuple(first[:2])
+        assert await catalogue.entries("d", 9, "a-b") == tuple(first[2:])
+        anew = an_entry_of("d", "a", size=9, modified=2, etag="new", sha256="ab" * 32, job="k")
+        await catalogue.commit(Keep(anew))
+        assert (await catalogue.entries("d", 1)) == (anew,)
