@@ -84,12 +84,21 @@ def fresh() -> str:
     return f"bucket-{uuid.uuid4().hex[:12]}"
 
 
+def named(site: Site) -> str:
+    """The name of a file of ann's that is found by it."""
+    name = fresh()
+    answer = site.ann.call("POST", "/aws-storage/user-upload/", {"name": name, "file": "MQ=="})
+    assert answer.status == 200
+    return name
+
+
 THINGS: dict[str, Callable[[Site], str]] = {
     "file": lambda site: str(site.ann.put("mine", b"content")["id"]),
     "upload": upload,
     "link": link,
     "token": token,
     "shared": shared,
+    "named": named,
     "bucket": bucket,
     "bare bucket": bare_bucket,
 }
@@ -97,6 +106,24 @@ THINGS: dict[str, Callable[[Site], str]] = {
 
 def calls(method: str, path: str, body: Any = None, **headers: str) -> Callable[[Client, str], Answer]:
     return lambda client, thing: client.call(method, path.format(id=thing), body, **headers)
+
+
+# By each method and at each form of its address: tests/dialects. An admin's key signs no user in.
+SYNCANO_ROWS: dict[str, Row] = {
+    "syncano-user-upload-link": Row(calls("POST", "/aws-storage/user-upload-link/", {"name": "x"}), 200, 200, 401),
+    "syncano-user-read": Row(calls("GET", "/aws-storage/user-read/?name={id}"), 200, 404, 401, "named"),
+    "syncano-user-upload": Row(
+        calls("POST", "/aws-storage/user-upload/", {"name": "x", "file": "MQ=="}), 200, 200, 401
+    ),
+    "syncano-make-links": Row(calls("POST", "/aws-storage/make-links/", {"fileNames": ["ann/x"]}), 403, 403, 200),
+    "syncano-admin-upload-link": Row(calls("POST", "/aws-storage/admin-upload-link/", {"name": "x"}), 403, 403, 200),
+    "syncano-admin-upload": Row(
+        calls("POST", "/aws-storage/admin-upload/", {"name": "x", "file": "MQ=="}), 403, 403, 200
+    ),
+    "syncano-create_bucket": Row(
+        lambda client, _: client.call("POST", "/aws-storage/create_bucket/", {"name": fresh()}), 403, 403, 200
+    ),
+}
 
 
 ROWS: dict[str, Row] = {
@@ -149,16 +176,18 @@ ROWS: dict[str, Row] = {
     "filedrop-read": Row(calls("GET", "/files/{id}"), 200, 404, 200),
     "filedrop-update": Row(calls("PUT", "/files/{id}", {"file_name": "y"}), 200, 404, 200),
     "filedrop-remove": Row(calls("DELETE", "/files/{id}"), 200, 404, 200),
+    **SYNCANO_ROWS,
 }
 
 
 def all_dialects() -> list[Dialect]:
-    from kist.dialects import door, filedrop, native
+    from kist.dialects import door, filedrop, native, syncano
 
-    return [native.DIALECT, filedrop.DIALECT, door.DIALECT]
+    return [native.DIALECT, filedrop.DIALECT, syncano.DIALECT, door.DIALECT]
 
 
-ROUTES = [route for dialect in all_dialects() for route in dialect.routes]
+# One of each name: what differs in nothing but its method or its address is one route to its callers.
+ROUTES = list({route.name: route for dialect in all_dialects() for route in dialect.routes}.values())
 
 
 def state(site: Site, thing: str) -> tuple[Any, bytes]:

@@ -76,7 +76,7 @@ class Endpoint:
         try:
             try:
                 holds_slot = await self._let_in(call)
-                holder = call.actor.id or call.address  # strangers do not share the room of one actor
+                holder = call.actor.id or f"@{call.address}"  # strangers do not share the room of one actor
                 call.body.hold = partial(self._ground.room.take, holder)
                 reply = await self._route.handler(call, self._ground.kist)
             except Exception as error:

@@ -115,6 +115,10 @@ class Addressed:
             found |= await self._ports.catalogue.addressed(bucket, [address])
         return found
 
+    async def may_read(self, actor: Actor, file: File) -> bool:
+        """Whether ``actor`` may read a file that was found."""
+        return await may(self._ports, actor, Action.READ, file)
+
     async def _holder(self, at: Address) -> File | None:
         return (await self._ports.catalogue.addressed(at.bucket, [at.text])).get(at.text)
 

@@ -104,6 +104,12 @@ class Buckets:
             await self._make(bucket, adopt=True)
         return name
 
+    async def check_readable(self, actor: Actor, name: str) -> None:
+        """``BucketMissing`` unless ``actor`` may use the bucket: their own, or as an admin any."""
+        check_signed_in(actor)
+        if name != self._ports.bucket or not actor.is_admin:
+            await check_usable(self._ports, actor, name)
+
     async def _made_for(self, dialect: str, name: str) -> Bucket:
         try:
             return await self._make(msgspec.structs.replace(self._new(name, ""), dialect=dialect), adopt=True)
