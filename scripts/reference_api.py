@@ -35,11 +35,22 @@ def syncano_routes() -> str:
     places = "\n".join(f"* `{prefix}/{{endpoint}}`" for prefix in syncano.PREFIXES)
     sections = [
         "\n".join(
-            [f"### {route.path.rpartition('/')[2]}", "", f"{route.summary}.", "", *_facts(syncano.DIALECT, route)]
+            [
+                f"### {route.path.rpartition('/')[2]}",
+                "",
+                f"{route.summary}.",
+                "",
+                f"* who: {_whose(route)}",
+                *_facts(syncano.DIALECT, route)[1:],
+            ]
         )
         for route in endpoints.values()
     ]
     return "\n\n".join([f"Methods: {', '.join(f'`{method}`' for method in syncano.METHODS)}.", places, *sections])
+
+
+def _whose(route: Route) -> str:
+    return "a user" if "/user-" in route.path else "admins"
 
 
 def native_shapes() -> str:

@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text()
 TUTORIAL = (DOCS / "tutorial.md").read_text()
 ON_S3 = "## Keep the bytes in S3"
 HERE, THERE = TUTORIAL.split(ON_S3)
-GUIDES = ("direct-uploads.md", "links-and-shares.md")
+GUIDES = ("direct-uploads.md", "links-and-shares.md", "syncano.md")
 
 
 def follow(text: str, folder: Path, **variables: str) -> None:

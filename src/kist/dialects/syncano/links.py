@@ -30,7 +30,7 @@ class LinksByName(msgspec.Struct, frozen=True):
     """Addresses by name, and why there is none for the others."""
 
     files: dict[str, str]
-    errors: list[str]
+    errors: tuple[str, ...]
 
 
 class InvalidUsage(msgspec.Struct, frozen=True):
@@ -77,7 +77,7 @@ class _Making:
                 files[name] = await self._link(name, address, found.get(address))
             except (Missing, UploadRefused) as error:
                 errors.append(f"{name}: {error.message}" if isinstance(error, UploadRefused) else _absent(name))
-        return LinksByName(files, errors)
+        return LinksByName(files, tuple(errors))
 
     async def _link(self, name: str, address: str, file: File | None) -> str:
         if file is None:

@@ -40,7 +40,7 @@ class PutResult(msgspec.Struct, frozen=True):
     """The answer to an upload: the validator of the content, in quotes, and a link to read it."""
 
     etag: str = msgspec.field(name="ETag")
-    link: str = ""
+    link: str
 
 
 async def user_upload_link(call: Call, kist: Kist) -> Reply:
