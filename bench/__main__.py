@@ -26,6 +26,7 @@ from bench import (
     presigning,
     reading,
     sealing,
+    syncano,
     ticketing,
     uploading,
 )
@@ -47,6 +48,7 @@ ROWS: dict[str, Callable[[Plan], Iterator[Finding]]] = {
     "ticketing-django": ticketing.measure_django,
     "following": following.measure,
     "linking": linking.measure,
+    "syncano": syncano.measure,
     "sealing": sealing.measure,
     "auditing": auditing.measure,
 }
