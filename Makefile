@@ -14,6 +14,7 @@ CEPH := radosgw ceph-mon ceph-osd
 MEMCACHED := memcached
 TOOLS := curl strace openssl
 BROWSER := chromium
+PROXY := nginx-light
 
 .DELETE_ON_ERROR:
 .PHONY: help run install dist dev servers test lint bench lock clean
@@ -34,7 +35,7 @@ dist: $(RUN) ## build the wheel and the source archive into dist/
 dev: $(DEV) ## make .venv with everything for working on Kist
 
 test: $(DEV) $(MINISTACK) $(SWIFT) $(NPM) ## run all tests, with real S3 servers on loopback (ARGS='--long' adds the long loops)
-	@scripts/debian-packages.sh $(CEPH) $(MEMCACHED) $(TOOLS) $(BROWSER)
+	@scripts/debian-packages.sh $(CEPH) $(MEMCACHED) $(TOOLS) $(BROWSER) $(PROXY)
 	.venv/bin/python -m coverage run -m pytest $(ARGS)
 	$(if $(filter-out --long,$(ARGS)),,.venv/bin/python -m coverage report)
 
@@ -49,7 +50,7 @@ lint: $(DEV) ## check style, types and import layers
 	.venv/bin/lint-imports
 
 bench: $(DEV) $(DJANGO) ## measure against peers (installs nginx, wrk and Ceph where it may)
-	@scripts/debian-packages.sh nginx-light wrk $(CEPH)
+	@scripts/debian-packages.sh $(PROXY) wrk $(CEPH)
 	.venv/bin/python -m bench $(ARGS)
 
 lock: ## make requirements/*.txt again from pyproject.toml (UPGRADE=1 takes the newest versions)

@@ -17,6 +17,7 @@ from pathlib import Path
 from bench import (
     auditing,
     creating,
+    dabapps,
     downloading,
     following,
     linking,
@@ -46,6 +47,7 @@ ROWS: dict[str, Callable[[Plan], Iterator[Finding]]] = {
     "pages": pages.measure,
     "ticketing": ticketing.measure,
     "ticketing-django": ticketing.measure_django,
+    "dabapps": dabapps.measure,
     "following": following.measure,
     "linking": linking.measure,
     "syncano": syncano.measure,

@@ -1,9 +1,10 @@
-"""The usual way to hand out tickets: Django with REST framework and boto3, under gunicorn with one worker.
+"""The usual way to hand out tickets and forms: Django with REST framework and boto3, gunicorn with one worker.
 
     python -m bench.django_peer FOLDER
 
 Runs in an environment of its own, so it imports nothing of Kist's. Left out is what only costs it time: middleware,
-sessions, the browsable API, access logs. Connections to the database are kept, and so is the S3 client.
+sessions, the browsable API, access logs. Connections to the database are kept, and so is the S3 client, but for
+``/a-client-each/…``: there each request makes one, as django-s3-file-upload does.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from gunicorn.app.base import BaseApplication
 THREADS = 4
 LIFE = timedelta(hours=1)
 BUCKET = "bench"
+ACLS = ("private", "public-read", "public-read-write", "authenticated-read")
+MOST = 5 << 30
+FORM_LIFE = 300
 
 
 def configure(folder: Path) -> None:
@@ -129,15 +133,83 @@ class Uploads(APIView):
         )
 
 
-CLIENT = boto3.client(
-    "s3",
-    endpoint_url="http://127.0.0.1:9000",
-    region_name="us-east-1",
-    aws_access_key_id="key",
-    aws_secret_access_key="secret",
-    config=Config(signature_version="s3v4"),
-)
-urlpatterns = [path("v1/uploads", Uploads.as_view())]
+class UploadedFile(models.Model):
+    """An upload by DabApps' contract. It is written once, as waiting: the original writes it a second time for that."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    created = models.DateTimeField(auto_now_add=True)
+    modified = models.DateTimeField(auto_now=True)
+    file_key = models.CharField(max_length=255, blank=True)
+    filename = models.CharField(max_length=255, blank=True)
+    file_upload_state = models.CharField(max_length=50, default="AWAIT_COMPLETE")
+    user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL)
+
+    class Meta:
+        app_label = "bench"
+
+
+class NewFile(serializers.ModelSerializer):
+    """What is asked for by DabApps' contract."""
+
+    acl = serializers.ChoiceField(ACLS, default="private")
+
+    class Meta:
+        model = UploadedFile
+        fields = ("filename", "acl")
+
+
+class FileUploads(APIView):
+    """DabApps' create, without the signed address of a file that is not there yet."""
+
+    authentication_classes = (Bearer,)
+    permission_classes = (IsAuthenticated,)
+    kept_client = True
+
+    def post(self, request: Request) -> Response:
+        asked = NewFile(data=request.data)
+        asked.is_valid(raise_exception=True)
+        acl = asked.validated_data.pop("acl")
+        made = asked.save(user=request.user)
+        form = (CLIENT if self.kept_client else new_client()).generate_presigned_post(
+            BUCKET,
+            str(made.id),
+            Fields={"acl": acl},
+            Conditions=[{"acl": acl}, ["content-length-range", 0, MOST]],
+            ExpiresIn=FORM_LIFE,
+        )
+        here = f"/s3-file-uploads/{made.id}/"
+        answer = {
+            "id": made.id,
+            "created": made.created,
+            "modified": made.modified,
+            "complete_url": request.build_absolute_uri(f"{here}complete/"),
+            "file": request.build_absolute_uri(here),
+            "file_key": made.file_key,
+            "file_path": here,
+            "filename": made.filename,
+            "upload_form": form,
+            "user": request.user.pk,
+        }
+        return Response(answer, status=201)
+
+
+def new_client() -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url="http://127.0.0.1:9000",
+        region_name="us-east-1",
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+        config=Config(signature_version="s3v4"),
+    )
+
+
+CLIENT = new_client()
+urlpatterns = [
+    path("v1/uploads", Uploads.as_view()),
+    path("s3-file-uploads/", FileUploads.as_view()),
+    path("a-client-each/s3-file-uploads/", FileUploads.as_view(kept_client=False)),
+]
 
 
 class Gunicorn(BaseApplication):
@@ -168,6 +240,7 @@ def main() -> None:
     call_command("migrate", run_syncdb=True, verbosity=0)
     with connection.schema_editor() as editor:
         editor.create_model(Upload)
+        editor.create_model(UploadedFile)
     token = Token.objects.create(user=User.objects.create_user("ann"))
     connections.close_all()
     Gunicorn(socket.create_server(("127.0.0.1", 0), backlog=2048), token.key).run()

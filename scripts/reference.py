@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts.reference_api import filedrop_routes, native_routes, native_shapes, syncano_routes
+from scripts.reference_api import dabapps_routes, filedrop_routes, native_routes, native_shapes, syncano_routes
 from scripts.reference_cli import commands, exit_codes
 from scripts.reference_probe import bucket_policy, checks, cors, signing_policy
 from scripts.reference_tables import chores, client_settings, error_table, error_tree, metrics, settings
@@ -25,6 +25,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "native routes": native_routes,
     "native shapes": native_shapes,
     "filedrop routes": filedrop_routes,
+    "dabapps routes": dabapps_routes,
     "syncano routes": syncano_routes,
     "commands": commands,
     "exit codes": exit_codes,

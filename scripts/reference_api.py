@@ -9,7 +9,7 @@ import msgspec
 from msgspec import NODEFAULT
 from scripts.reference_tables import first_words, status, table
 
-from kist.dialects import filedrop, native, syncano
+from kist.dialects import dabapps, filedrop, native, syncano
 from kist.wire.routes import BodyKind, Dialect, Needs, Route
 
 _BODIES = {
@@ -27,6 +27,11 @@ def native_routes() -> str:
 def filedrop_routes() -> str:
     """FILE DROP's routes, one section each."""
     return _routes(filedrop.DIALECT)
+
+
+def dabapps_routes() -> str:
+    """The routes of django-s3-file-upload, one section each."""
+    return _routes(dabapps.DIALECT)
 
 
 def syncano_routes() -> str:
@@ -56,7 +61,7 @@ def _whose(route: Route) -> str:
 def native_shapes() -> str:
     """The JSON objects that the dialects send and take, field by field."""
     shapes: dict[str, type[msgspec.Struct]] = {}
-    for dialect in (native.DIALECT, filedrop.DIALECT, syncano.DIALECT):
+    for dialect in (native.DIALECT, filedrop.DIALECT, dabapps.DIALECT, syncano.DIALECT):
         for route in dialect.routes:
             for kind in (route.accepts, *_structs(route.answers)):
                 if kind is not None:
@@ -86,7 +91,7 @@ def _facts(dialect: Dialect, route: Route) -> list[str]:
     )
     if route.body is not BodyKind.NONE:
         taken = f": [{route.accepts.__name__}](#{route.accepts.__name__.lower()})" if route.accepts else ""
-        kind = "JSON, with at most 10 MiB of content" if taken and route.body is BodyKind.FILE else _BODIES[route.body]
+        kind = "JSON, with at most 10 MiB of content" if taken and route.body is BodyKind.FILE else _body(route)
         lines.append(f"* body: {kind}{taken}")
     lines.append(f"* answer: {route.status}{_answer(route)}")
     if route.errors:
@@ -95,6 +100,10 @@ def _facts(dialect: Dialect, route: Route) -> list[str]:
     if route.query is not None:
         lines += ["", _fields(route.query, "parameter")]
     return lines
+
+
+def _body(route: Route) -> str:
+    return _BODIES[route.body] if route.cap is None else f"a small one, at most {route.cap >> 10} KiB"
 
 
 def _answer(route: Route) -> str:

@@ -51,7 +51,7 @@ class Backend:
         """What ``kist doctor --fix`` writes, the policy that Ceph wants for the signer, and the probe."""
         store: Any = kist._ports.store
         if self.server is not None and self.server.name != "swift":
-            await store.set_cors(self.bucket, [cors_rule([ORIGIN])])
+            await store.set_cors(self.bucket, [cors_rule(self.settings.origins)])
         if self.server is not None and self.server.name == "rgw" and self.signer is not None:
             policy = bucket_policy_for_signing(
                 self.bucket, arn(self.server, self.signer), arn(self.server, self.server)

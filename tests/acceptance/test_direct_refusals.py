@@ -73,6 +73,23 @@ def test_a_bucket_that_holds_acls(
     pool.clear()
 
 
+@pytest.mark.parametrize("way", ["form", "put"])
+def test_what_nobody_has_looked_at_is_public_to_nobody(
+    acl_site: Site, way: str, request: pytest.FixtureRequest
+) -> None:
+    """Not before it is complete, nor what the ticket brings later: both may be anything."""
+    pool = urllib3.PoolManager(retries=False)
+    ticket = begin(acl_site.ann, 10, way, visibility="public-read")
+    upload = acl_site.run(acl_site.kist._ports.catalogue.upload(ticket["id"]))
+    staged = f"{request.getfixturevalue('rgw').endpoint}/{upload.bucket}/{upload.key}"
+    assert Holder(pool).send(ticket, DATA).status in (200, 204)
+    assert pool.request("GET", staged).status == 403
+    assert complete(acl_site.ann, ticket).status == 200
+    assert Holder(pool).send(ticket, DATA[::-1]).status in (200, 204)
+    assert pool.request("GET", staged).status == 403
+    pool.clear()
+
+
 @pytest.fixture(scope="module")
 def acl_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with direct_site("rgw", tmp_path_factory.mktemp("home"), request, KIST_BUCKET_ACLS="1") as site:

@@ -84,6 +84,15 @@ def fresh() -> str:
     return f"bucket-{uuid.uuid4().hex[:12]}"
 
 
+def posted(site: Site) -> str:
+    """The file of ann's whose bytes came by a form, and that nobody has completed."""
+    made = site.ann.call("POST", "/s3-file-uploads/", {}).json
+    fields = [*made["upload_form"]["fields"].items(), ("file", ("x", b"1"))]
+    assert site.nobody.form("POST", "/door", fields).status == 204
+    file: str = made["id"]
+    return file
+
+
 def named(site: Site) -> str:
     """The name of a file of ann's that is found by it."""
     name = fresh()
@@ -101,6 +110,7 @@ THINGS: dict[str, Callable[[Site], str]] = {
     "named": named,
     "bucket": bucket,
     "bare bucket": bare_bucket,
+    "posted": posted,
 }
 
 
@@ -176,14 +186,20 @@ ROWS: dict[str, Row] = {
     "filedrop-read": Row(calls("GET", "/files/{id}"), 200, 404, 200),
     "filedrop-update": Row(calls("PUT", "/files/{id}", {"file_name": "y"}), 200, 404, 200),
     "filedrop-remove": Row(calls("DELETE", "/files/{id}"), 200, 404, 200),
+    "dabapps-create": Row(calls("POST", "/s3-file-uploads/", {"filename": "x"}), 201, 201, 201),
+    "dabapps-fetch": Row(calls("GET", "/s3-file-uploads/{id}/"), 302, 404, 302),
+    "dabapps-complete": Row(calls("POST", "/s3-file-uploads/{id}/complete/"), 200, 404, 200, "posted"),
+    "dabapps-api-create": Row(calls("POST", "/api/s3-file-uploads/", {"filename": "x"}), 201, 201, 201),
+    "dabapps-api-fetch": Row(calls("GET", "/api/s3-file-uploads/{id}/"), 302, 404, 302),
+    "dabapps-api-complete": Row(calls("POST", "/api/s3-file-uploads/{id}/complete/"), 200, 404, 200, "posted"),
     **SYNCANO_ROWS,
 }
 
 
 def all_dialects() -> list[Dialect]:
-    from kist.dialects import door, filedrop, native, syncano
+    from kist.dialects import dabapps, door, filedrop, native, syncano
 
-    return [native.DIALECT, filedrop.DIALECT, syncano.DIALECT, door.DIALECT]
+    return [native.DIALECT, filedrop.DIALECT, dabapps.DIALECT, syncano.DIALECT, door.DIALECT]
 
 
 # One of each name: what differs in nothing but its method or its address is one route to its callers.

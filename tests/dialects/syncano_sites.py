@@ -111,7 +111,6 @@ def socket_on(kind: str, home: Path, request: pytest.FixtureRequest, **more: str
     """A socket of a new instance, beside a second one, on a kind of store."""
     instance = f"i{uuid.uuid4().hex[:10]}"
     settings = {
-        "KIST_DIALECTS": "native,door,syncano",
         "KIST_INSTANCES": f"{instance},{instance}b",
         "KIST_INSTANCE_DOMAINS": "syncano.space",
     } | more

@@ -79,7 +79,7 @@ class PageServer:
     def use(self, page: str, data: bytes, profile: Path, **asked: str) -> list[str]:
         """Open ``page``, have it upload ``data`` as ``asked`` (name, type, key, way), and return what it said."""
         self.page, self.data = page + _USER % json.dumps(asked), data
-        with _open(f"{self.origin}/", profile):
+        with opened(f"{self.origin}/", profile):
             return self.said.get(timeout=PATIENCE)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -111,7 +111,8 @@ class PageServer:
 
 
 @contextmanager
-def _open(url: str, profile: Path) -> Iterator[None]:
+def opened(url: str, profile: Path) -> Iterator[None]:
+    """The browser at ``url``, for as long as the block runs."""
     command = [browser(), *_QUIET, f"--user-data-dir={profile}", url]
     environment: Mapping[str, str] = os.environ | {"HOME": str(profile)}
     nowhere = subprocess.DEVNULL

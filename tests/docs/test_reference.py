@@ -12,7 +12,7 @@ from scripts.reference_tables import ADVICE, CLIENT, leaves
 from tests.docs.pages import DOCS, Page, commands, pages
 
 from kist.chores.schedule import CHORES
-from kist.dialects import filedrop, native, syncano
+from kist.dialects import dabapps, filedrop, native, syncano
 from kist.metrics import LEVELS, Prometheus
 from kist.model.profile import NEEDED, Check
 from kist.model.upload import Way
@@ -21,8 +21,9 @@ from kist.system import SystemClock
 
 REFERENCE = sorted(PAGES.glob("*.md"))
 KNOWN_SETTINGS = {setting.name for setting in SETTINGS} | set(CLIENT)
-ROUTES = [route for dialect in (native.DIALECT, filedrop.DIALECT) for route in dialect.routes]
-_PATHS = r"/v1/[\w{}/…-]*|/files(?:/[\w{}]+)*|/healthz|/readyz|/metrics|/openapi\.json|/docs"
+ROUTES = [route for dialect in (native.DIALECT, filedrop.DIALECT, dabapps.DIALECT) for route in dialect.routes]
+_PATHS = r"/v1/(?:[\w{}/…-]|\.\.\.)*|/files(?:/[\w{}]+)*|/healthz|/readyz|/metrics|/openapi\.json|/docs"
+_PARAMETER = re.compile(r"\{\w+(\.\.\.)?\}")
 _ROUTE = re.compile(rf"(?<![\w$.])({_PATHS})(?![\w/])")
 
 
@@ -107,11 +108,11 @@ def test_no_page_names_a_setting_that_is_not_there() -> None:
 
 
 def test_no_page_names_a_route_that_is_not_there() -> None:
-    there = {re.sub(r"\{\w+\}", "{id}", route.path) for route in ROUTES}
+    there = {re.sub(_PARAMETER, "{id}", route.path) for route in ROUTES}
     wrong = []
     for page in pages():
         for path in {path for text in page.code() for path in _ROUTE.findall(text)}:
-            plain = re.sub(r"\{\w+\}", "{id}", path)
+            plain = re.sub(_PARAMETER, "{id}", path)
             if plain not in there and not page.name.startswith("docs/decisions/"):
                 wrong.append(f"{page.name}: {path}")
     assert wrong == []

@@ -120,6 +120,18 @@ def test_uploads_have_slots() -> None:
             assert again.answer()[0] == 201
 
 
+def test_the_addresses_of_one_ipv6_subscriber_share_their_slots() -> None:
+    with served(trusted_proxies=("127.0.0.1",), uploads_per_address=1) as (kist, url), Raw(url) as held:
+        held.say(*HELD, "X-Forwarded-For: 2001:db8:1:2::1", "Content-Length: 3")
+        time.sleep(0.1)
+        with Raw(url) as other:
+            other.say(*HELD, "X-Forwarded-For: 2001:db8:1:2:ffff::2", "Content-Length: 1000000", "Expect: 100-continue")
+            assert other.answer()[0] == 429
+        release(kist)
+        held.socket.sendall(b"abc")
+        assert held.answer()[0] == 201
+
+
 def test_a_full_server_is_busy() -> None:
     with served(uploads=1) as (kist, url), Raw(url) as first, Raw(url) as second:
         first.say(*HELD, "Content-Length: 3")

@@ -16,6 +16,7 @@ from kist.asgi.logs import AccessLine, write_access, writes_access
 from kist.asgi.messages import Sending, read_call
 from kist.asgi.options import HostOptions
 from kist.errors import Broken, Busy, KistError, Unavailable
+from kist.model.origin import origin_of
 from kist.ports.measures import CountsRequests
 from kist.system import SystemClock
 from kist.wire.call import Call
@@ -85,7 +86,7 @@ class Endpoint:
         finally:
             counts.end()
             if holds_slot:
-                self._ground.slots.give(call.address)
+                self._ground.slots.give(origin_of(call.address))
                 self._ground.kist.measures.upload_ends()
             if call.body.held:
                 self._ground.room.give(holder, call.body.held)
@@ -100,7 +101,7 @@ class Endpoint:
             return False
         if ground.kist.draining:
             raise Busy("this server is stopping: send the file again", after=1)
-        ground.slots.take(call.address)
+        ground.slots.take(origin_of(call.address))
         ground.kist.measures.upload_begins()
         return True
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from kist.errors import TooMany
+from kist.model.origin import origin_of
 from kist.ports.system import Clock
-from kist.service.rates import Buckets, origin_of
+from kist.service.rates import Buckets
 
 BURST = 20
 SECONDS_EACH = 3.0
@@ -22,13 +23,13 @@ class Attempts:
         self._what = what
         self._buckets = Buckets(clock, (BURST, BURST * SECONDS_EACH))
 
-    def check(self, address: str) -> None:
-        """``TooMany`` when the address has no tries left, whatever it would try."""
-        self._refuse(self._buckets.wait(origin_of(address)))
+    def check(self, address: str, at: str = "") -> None:
+        """``TooMany`` when the address has no tries left, whatever it would try. ``at``: each thing has its own."""
+        self._refuse(self._buckets.wait(f"{origin_of(address)} {at}"))
 
-    def count(self, address: str) -> None:
+    def count(self, address: str, at: str = "") -> None:
         """Note one wrong try. ``TooMany`` when the address has no tries left."""
-        self._refuse(self._buckets.take(origin_of(address)))
+        self._refuse(self._buckets.take(f"{origin_of(address)} {at}"))
 
     def _refuse(self, wait: float) -> None:
         if wait:

@@ -112,7 +112,7 @@ class Links:
         if link.revoked_at is not None or link.expires_at <= now:
             raise LinkMissing("there is no such link")
         if link.password is not None:
-            self._check_password(link.password, password, address)
+            self._check_password(link, password, address)
         if not await self._leads_to(file, Actor(link.actor, Role.ADMIN if link.admin else Role.USER)):
             raise LinkMissing("there is no such link")
         if not used:
@@ -183,12 +183,13 @@ class Links:
             raise Invalid("a link lives for at least a second")
         return min(life, self._ports.limits.link_life_max)
 
-    def _check_password(self, kept: str, password: str | None, address: str) -> None:
+    def _check_password(self, link: Link, password: str | None, address: str) -> None:
+        """Counted for each link: those who share an address cannot keep each other from every link."""
         if password is None:
             raise NotSignedIn("this link needs a password")
-        self._attempts.check(address)
-        if not matches(password, kept):
-            self._attempts.count(address)
+        self._attempts.check(address, link.id)
+        if not matches(password, link.password or ""):
+            self._attempts.count(address, link.id)
             raise NotSignedIn("this password is not right")
 
     async def _leads_to(self, file: File, maker: Actor) -> bool:

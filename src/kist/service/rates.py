@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from functools import lru_cache
-from ipaddress import IPv6Address, IPv6Network
 
 from kist.errors import TooMany
+from kist.model.origin import origin_of
 from kist.ports.system import Clock
 
 MOST_KNOWN = 10_000
@@ -43,16 +42,6 @@ class Buckets:
         now = self._clock.ticks()
         left, since = self._left.get(name, (float(self._most), now))
         return min(float(self._most), left + (now - since) / self._each)
-
-
-@lru_cache(maxsize=1024)
-def origin_of(address: str) -> str:
-    """What counts as one caller: an address, or the /64 that an IPv6 address is in. A subscriber has that to itself."""
-    try:
-        whole = IPv6Address(address)
-    except ValueError:
-        return address
-    return str(whole.ipv4_mapped or IPv6Network((int(whole) >> 64 << 64, 64)))
 
 
 class Rates:

@@ -23,7 +23,7 @@ from kist.model.actor import Action, Actor
 from kist.model.address import Address
 from kist.model.changes import Add, Change, Swap, lost
 from kist.model.content import PartRef
-from kist.model.file import File, FileState, Visibility
+from kist.model.file import File, FileState
 from kist.model.place import PARTS, STAGING
 from kist.model.rows import Idempotency
 from kist.model.ticket import FIRST_PARTS, SignedPart, Ticket, part_count, part_size
@@ -81,7 +81,7 @@ class Tickets:
         way = await self._ways.choose(file.bucket, wish.way, intent.size, plain=wish.plain)
         upload = self._upload(actor, intent, file, way, wish)
         file = msgspec.structs.replace(file, key=upload.key)
-        return await self._open(upload, file, way, [Add(file), *self._remembered(actor, intent.repeat, upload)])
+        return await self._open(upload, way, [Add(file), *self._remembered(actor, intent.repeat, upload)])
 
     async def replace(
         self, actor: Actor, file_id: str, declared: Declared, wish: Wish = Wish(), repeat: Repeat | None = None
@@ -98,7 +98,7 @@ class Tickets:
         way = await self._ways.choose(file.bucket, wish.way, declared.size, plain=wish.plain)
         upload = self._upload(actor, declared, file, way, wish)
         entry = audited(self._ports, actor, Action.WRITE, file)
-        return await self._open(upload, file, way, [*entry, *self._remembered(actor, repeat, upload)])
+        return await self._open(upload, way, [*entry, *self._remembered(actor, repeat, upload)])
 
     async def get(self, actor: Actor, upload_id: str) -> Upload:
         """The upload, for whom it concerns: who began it, the owner of its file, admins. ``UploadMissing``."""
@@ -139,8 +139,7 @@ class Tickets:
             raise InProgress("this upload is being completed: ask again", after=1)
         file = await self._file_to_fill(actor, upload)
         assert upload.way is not None
-        chosen = await self._ways.choose(upload.bucket, upload.way, upload.size, plain=is_plain(upload))
-        way = self._with_acl(chosen, file)
+        way = await self._ways.choose(upload.bucket, upload.way, upload.size, plain=is_plain(upload))
         if upload.state is UploadState.OPEN and upload.way is Way.PARTS:
             expires_at = self._ports.clock.now() + self._ports.limits.upload_life
             return await self._issue(await self._started(await self._prolonged(upload, expires_at)), way)
@@ -258,15 +257,9 @@ class Tickets:
         await self._commit([Swap(upload, later)])
         return later
 
-    async def _open(self, upload: Upload, file: File, way: OpenWay, changes: list[Change]) -> Ticket:
-        way = self._with_acl(way, file)
+    async def _open(self, upload: Upload, way: OpenWay, changes: list[Change]) -> Ticket:
         await self._commit([*changes, Add(upload), *reserved(upload, self._ports.limits)])
         return await self._issue(await self._started(upload), way)
-
-    def _with_acl(self, way: OpenWay, file: File) -> OpenWay:
-        """What is private keeps the ACL that the bucket was seen to take."""
-        shown = self._ports.limits.bucket_acls and file.visibility is not Visibility.PRIVATE
-        return OpenWay(way.way, file.visibility.value) if shown else way
 
     async def _started(self, upload: Upload) -> Upload:
         """The upload with the id of its multipart upload, begun at the store where that was not done yet."""

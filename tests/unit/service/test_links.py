@@ -231,6 +231,8 @@ def test_passwords_cannot_be_tried_for_ever(world: World) -> None:
     with pytest.raises(TooMany):  # else the right one would be told from the wrong ones, however many are tried
         follow(world, token, password="open sesame", address="1.2.3.4")
     assert follow(world, token, password="open sesame", address="5.6.7.8") == b"linked"
+    _, other = one(world, password="open sesame")
+    assert follow(world, other, password="open sesame", address="1.2.3.4") == b"linked"
     world.clock.advance(3)
     assert follow(world, token, password="open sesame", address="1.2.3.4") == b"linked"
 
