@@ -187,6 +187,9 @@ def test_what_came_by_a_link_is_signed_at_once(socket: Socket) -> None:
     assert socket.put(socket.as_ann("user-upload-link", name="fresh").json["link"]) == 200
     made = socket.as_admin("make-links", fileNames=["ann/fresh"]).json
     assert socket.get(made["files"]["ann/fresh"]) == HELLO
+    assert socket.put(socket.as_ann("user-upload-link", name="fresh").json["link"], b"fresher") == 200
+    made = socket.as_admin("make-links", fileNames=["ann/fresh"]).json
+    assert socket.get(made["files"]["ann/fresh"]) == b"fresher", "and not a minute later"
 
 
 @pytest.mark.parametrize("method", METHODS)
