@@ -17,6 +17,7 @@ from pathlib import Path
 from bench import (
     auditing,
     creating,
+    crowdbotics,
     dabapps,
     downloading,
     following,
@@ -44,6 +45,7 @@ ROWS: dict[str, Callable[[Plan], Iterator[Finding]]] = {
     "presigning": presigning.measure,
     "objects": objects.measure,
     "memory": memory.measure,
+    "crowdbotics": crowdbotics.measure,
     "pages": pages.measure,
     "ticketing": ticketing.measure,
     "ticketing-django": ticketing.measure_django,

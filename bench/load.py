@@ -114,6 +114,20 @@ class Line:
         self._answer()
         return size
 
+    def form(self, target: str, size: int, before: Mapping[str, str], after: Mapping[str, str]) -> int:
+        """Send a form: fields, a file of ``size`` bytes, and further fields. Wait for the answer."""
+        head = _fields(before) + _FILE_HEAD
+        tail = b"\r\n" + _fields(after) + b"--bench--\r\n"
+        length, kind = len(head) + size + len(tail), "multipart/form-data; boundary=bench"
+        self._ask("POST", target, {"Content-Length": str(length), "Content-Type": kind})
+        self._socket.sendall(head)
+        block = memoryview(_CONTENT)
+        for start in range(0, size, MIB):
+            self._socket.sendall(block[: min(MIB, size - start)])
+        self._socket.sendall(tail)
+        self._answer()
+        return size
+
     def post(self, target: str, text: bytes) -> int:
         """Send JSON, take the answer and throw it away; how many bytes it had."""
         self._ask("POST", target, {"Content-Length": str(len(text)), "Content-Type": "application/json"})
@@ -154,3 +168,13 @@ class Line:
 
 
 _CONTENT = os.urandom(MIB)
+_FILE_HEAD = (
+    b'--bench\r\ncontent-disposition: form-data; name="file"; filename="large.bin"\r\n'
+    b"content-type: application/octet-stream\r\n\r\n"
+)
+
+
+def _fields(fields: Mapping[str, str]) -> bytes:
+    """Text fields of a form."""
+    part = '--bench\r\ncontent-disposition: form-data; name="{}"\r\n\r\n{}\r\n'
+    return "".join(part.format(name, value) for name, value in fields.items()).encode()

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import NODEFAULT
 from scripts.reference_tables import first_words, status, table
 
-from kist.dialects import dabapps, filedrop, native, syncano
+from kist.dialects import crowdbotics, dabapps, filedrop, native, syncano
 from kist.wire.routes import BodyKind, Dialect, Needs, Route
 
 _BODIES = {
@@ -27,6 +27,11 @@ def native_routes() -> str:
 def filedrop_routes() -> str:
     """FILE DROP's routes, one section each."""
     return _routes(filedrop.DIALECT)
+
+
+def crowdbotics_routes() -> str:
+    """The routes of the Crowdbotics uploader, one section each."""
+    return _routes(crowdbotics.DIALECT)
 
 
 def dabapps_routes() -> str:
@@ -61,7 +66,7 @@ def _whose(route: Route) -> str:
 def native_shapes() -> str:
     """The JSON objects that the dialects send and take, field by field."""
     shapes: dict[str, type[msgspec.Struct]] = {}
-    for dialect in (native.DIALECT, filedrop.DIALECT, dabapps.DIALECT, syncano.DIALECT):
+    for dialect in (native.DIALECT, filedrop.DIALECT, crowdbotics.DIALECT, dabapps.DIALECT, syncano.DIALECT):
         for route in dialect.routes:
             for kind in (route.accepts, *_structs(route.answers)):
                 if kind is not None:
@@ -111,6 +116,8 @@ def _answer(route: Route) -> str:
         return ", the bytes"
     if route.answers is None:
         return ", no body" if route.status == 204 else ""
+    if route.answers is str:
+        return ", a JSON string"
     names = [f"[{kind.__name__}](#{kind.__name__.lower()})" for kind in _structs(route.answers)]
     return (", a list of " if get_origin(route.answers) is list else ", ") + names[0]
 

@@ -6,18 +6,22 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.acceptance.served import ROOT, Answer, Client, Site, disk_settings, serving
 
+from kist.app import dialects
 from kist.model.content import PutRules
 from kist.model.place import Place
 from kist.service.attempts import Attempts
+from kist.settings import read_settings
 from kist.wire.routes import Dialect, Needs, Route
 
 FORM = "application/x-www-form-urlencoded"
 DOOR_FORM = {"policy": "x", "file": ("x", b"1")}
+CROWD = "/modules/s3-file-uploader/service"
 ABSENT = "00000000-0000-4000-8000-000000000000"
 
 
@@ -84,6 +88,18 @@ def fresh() -> str:
     return f"bucket-{uuid.uuid4().hex[:12]}"
 
 
+def crowd_file(site: Site) -> str:
+    """A bucket of ann's with a file named ``mine``."""
+    name = bare_bucket(site)
+    crowd_upload(site.ann, name)
+    return name
+
+
+def crowd_upload(client: Client, bucket: str) -> Answer:
+    fields = [("file", ("mine", b"1")), ("bucket", bucket), ("user_id", "ann")]
+    return client.form("POST", f"{CROWD}/file/upload", fields)
+
+
 def posted(site: Site) -> str:
     """The file of ann's whose bytes came by a form, and that nobody has completed."""
     made = site.ann.call("POST", "/s3-file-uploads/", {}).json
@@ -110,12 +126,60 @@ THINGS: dict[str, Callable[[Site], str]] = {
     "named": named,
     "bucket": bucket,
     "bare bucket": bare_bucket,
+    "crowd file": crowd_file,
     "posted": posted,
 }
 
 
 def calls(method: str, path: str, body: Any = None, **headers: str) -> Callable[[Client, str], Answer]:
     return lambda client, thing: client.call(method, path.format(id=thing), body, **headers)
+
+
+def crowd_calls(method: str, path: str, body: dict[str, str] | None = None) -> Callable[[Client, str], Answer]:
+    """``$`` stands for the thing, a bucket; the user named is always ann."""
+
+    def call(client: Client, thing: str) -> Answer:
+        sent = body and {name: value.replace("$", thing) for name, value in body.items()}
+        return client.call(method, f"{CROWD}/{path}".replace("$", thing), sent)
+
+    return call
+
+
+CROWD_NAMED = {"file_name": "mine", "bucket": "$"}
+CROWD_ROWS: dict[str, Row] = {
+    "crowdbotics-root": Row(calls("GET", "/modules/s3-file-uploader/"), 200, 200, 200),
+    "crowdbotics-buckets": Row(crowd_calls("GET", "bucket/list"), 200, 200, 200),
+    "crowdbotics-bucket-create": Row(
+        lambda client, _: client.call("POST", f"{CROWD}/bucket/create", {"bucket": fresh()}),
+        201, 201, 201,
+    ),
+    "crowdbotics-bucket-remove": Row(
+        crowd_calls("DELETE", "bucket/remove", {"bucket": "$", "owner_id": "ann"}), 200, 403, 200, "bare bucket"
+    ),
+    "crowdbotics-bucket-remove-by-path": Row(
+        crowd_calls("DELETE", "owners/ann/buckets/$/remove"), 204, 403, 204, "bare bucket"
+    ),
+    "crowdbotics-upload": Row(crowd_upload, 200, 403, 200, "bare bucket"),
+    # The folder that it writes to is not set here; tests/dialects sets it.
+    "crowdbotics-download": Row(
+        crowd_calls("GET", "file/download?file_name=mine&bucket=$"), 403, 403, 409, "crowd file"
+    ),
+    "crowdbotics-download-by-path": Row(
+        crowd_calls("GET", "buckets/$/files/mine/download"), 403, 403, 409, "crowd file"
+    ),
+    "crowdbotics-remove": Row(
+        crowd_calls("DELETE", "file/remove", {**CROWD_NAMED, "user_id": "ann"}), 204, 403, 204, "crowd file"
+    ),
+    "crowdbotics-remove-by-path": Row(
+        crowd_calls("DELETE", "users/ann/buckets/$/files/mine/remove"), 204, 403, 204, "crowd file"
+    ),
+    "crowdbotics-presign": Row(
+        crowd_calls("GET", "file/presigned/url?file_name=mine&bucket=$"), 200, 404, 200, "crowd file"
+    ),
+    "crowdbotics-presign-by-body": Row(
+        crowd_calls("POST", "file/presigned/url", CROWD_NAMED), 200, 404, 200, "crowd file"
+    ),
+}  # fmt: skip
 
 
 # By each method and at each form of its address: tests/dialects. An admin's key signs no user in.
@@ -186,6 +250,7 @@ ROWS: dict[str, Row] = {
     "filedrop-read": Row(calls("GET", "/files/{id}"), 200, 404, 200),
     "filedrop-update": Row(calls("PUT", "/files/{id}", {"file_name": "y"}), 200, 404, 200),
     "filedrop-remove": Row(calls("DELETE", "/files/{id}"), 200, 404, 200),
+    **CROWD_ROWS,
     "dabapps-create": Row(calls("POST", "/s3-file-uploads/", {"filename": "x"}), 201, 201, 201),
     "dabapps-fetch": Row(calls("GET", "/s3-file-uploads/{id}/"), 302, 404, 302),
     "dabapps-complete": Row(calls("POST", "/s3-file-uploads/{id}/complete/"), 200, 404, 200, "posted"),
@@ -196,10 +261,9 @@ ROWS: dict[str, Row] = {
 }
 
 
-def all_dialects() -> list[Dialect]:
-    from kist.dialects import dabapps, door, filedrop, native, syncano
-
-    return [native.DIALECT, filedrop.DIALECT, dabapps.DIALECT, syncano.DIALECT, door.DIALECT]
+def all_dialects() -> tuple[Dialect, ...]:
+    """Those that a Kist without settings serves, which are all that there are."""
+    return dialects(read_settings({}, Path(__file__).parent))
 
 
 # One of each name: what differs in nothing but its method or its address is one route to its callers.

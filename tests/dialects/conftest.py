@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.acceptance.conftest import site, stored
+from tests.dialects.crowd import crowd
 from tests.dialects.doorway import doorway
 
-__all__ = ["doorway", "site", "stored"]
+__all__ = ["crowd", "doorway", "site", "stored"]

@@ -33,12 +33,13 @@ class Form:
 
 
 @asynccontextmanager
-async def form_taken(call: Call, begin: Begin) -> AsyncIterator[Form]:
+async def form_taken(call: Call, begin: Begin, form: Form | None = None) -> AsyncIterator[Form]:
     """Read the form of ``call``; its part ``file`` goes straight through ``begin`` into the store, as it arrives.
 
+    ``form`` is an empty one that is filled on the way, so that ``begin`` may look at the fields before the file.
     Leaving the block without completing the upload takes it away again. ``Invalid`` for a second file part.
     """
-    form = Form()
+    form = form or Form()
     async with AsyncExitStack() as stack:
         async for part in form_parts(call):
             if part.name != FILE_PART or not part.is_file:

@@ -89,6 +89,13 @@ class Buckets:
             raise
         await self._forget(bucket, *self._audited(actor, Action.REMOVE, bucket))
 
+    async def check_readable(self, actor: Actor, name: str) -> None:
+        """``BucketMissing`` unless ``actor`` may look for files there: in a bucket of their own, or in the base bucket.
+
+        An admin may in all that the store holds.
+        """
+        await bucket_to_fill(self._ports, actor, name)
+
     async def own(self, name: str, dialect: str) -> str:
         """The bucket ``name`` that ``dialect`` keeps for itself: made on first use, taken over where the store has it.
 
@@ -103,12 +110,6 @@ class Buckets:
         if bucket.state is not BucketState.READY:
             await self._make(bucket, adopt=True)
         return name
-
-    async def check_readable(self, actor: Actor, name: str) -> None:
-        """``BucketMissing`` unless ``actor`` may use the bucket: their own, or as an admin any."""
-        check_signed_in(actor)
-        if name != self._ports.bucket or not actor.is_admin:
-            await check_usable(self._ports, actor, name)
 
     async def _made_for(self, dialect: str, name: str) -> Bucket:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -16,7 +16,7 @@ from kist.model.limits import Limits
 from kist.model.media import contradicts
 from kist.model.names import clean_name
 from kist.model.rows import Idempotency
-from kist.model.upload import Upload
+from kist.model.upload import Declared, Upload
 from kist.service.accounts import over, settled
 from kist.service.arrival import Arrival, watched
 from kist.service.audits import audited
@@ -68,6 +68,21 @@ class Incoming:
         arrival.check(stored, upload.sha256)
         self._detected = self._ports.detect(arrival.head)
         check_detected(self._ports.limits, upload.type, self._detected)
+
+    @property
+    def arrived(self) -> Declared:
+        """What may be declared of the bytes now that they are here."""
+        arrival, upload = self._arrival, self.upload
+        return Declared(type=upload.type, size=arrival.size, sha256=arrival.sha256, door=upload.door)
+
+    async def again(self) -> AsyncGenerator[bytes, None]:
+        """The bytes that were accepted, back from the store: for what turns out to belong into another upload."""
+        opened = await self._ports.store.open(self.upload.place)
+        try:
+            async for block in self._alive(opened.body):
+                yield block
+        finally:
+            await opened.close()
 
     def _acl(self) -> str | None:
         """The visibility, where the bucket holds ACLs and the file is not private."""

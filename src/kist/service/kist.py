@@ -77,6 +77,10 @@ class Kist:
         """The folder of the server where files may be written, if the operator has named one."""
         return self._ports.saving
 
+    def new_id(self) -> str:
+        """An id that nothing else has, for answers that carry one."""
+        return self._ports.ids.uuid()
+
     @cached_property
     def measures(self) -> Measures:
         """Where hosts and chores count what they do."""

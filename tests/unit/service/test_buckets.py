@@ -263,6 +263,15 @@ def test_objects_without_a_row(world: DirectWorld) -> None:
     assert world.read(ANN, file.id) == b"a file"
 
 
+def test_who_may_look_for_files_in_a_bucket(world: DirectWorld) -> None:
+    create(world, ANN, "anns-files")
+    for actor, bucket in ((ANN, "anns-files"), (ANN, BUCKET), (BOB, BUCKET), (ROOT, "anns-files")):
+        drive(world.kist.buckets.check_readable(actor, bucket))
+    for actor, bucket in ((BOB, "anns-files"), (ANN, "absent"), (ROOT, "absent"), (ANN, "../x")):
+        with pytest.raises(BucketMissing):
+            drive(world.kist.buckets.check_readable(actor, bucket))
+
+
 def test_the_base_bucket_shows_its_objects_to_admins_alone(world: DirectWorld) -> None:
     put_object(world, BUCKET, "from/before")
     with pytest.raises(BucketMissing):

@@ -184,6 +184,16 @@ def test_what_an_admin_does_to_others_is_audited_and_only_that(world: World) -> 
     assert {entry.via for entry in entries} == {None, "key1"}
 
 
+def test_what_an_admin_is_about_to_be_given_is_audited(world: World) -> None:
+    theirs, own = world.put(ANN, "x", b"1"), world.put(ROOT, "y", b"1")
+    drive(world.kist.downloads.note_read(ANN, theirs))
+    drive(world.kist.downloads.note_read(ROOT, own))
+    assert drive(world.catalogue.audit(10)) == ()
+    drive(world.kist.downloads.note_read(ROOT, theirs, own))
+    (entry,) = drive(world.catalogue.audit(10))
+    assert (entry.actor, entry.action, entry.owner) == ("root", "read", "ann")
+
+
 def test_one_place_that_cannot_be_erased_does_not_keep_the_others(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,23 @@ def test_a_file_comes_in_whole(world: World) -> None:
     assert file.key.startswith(".kist/objects/")
 
 
+def test_what_belongs_elsewhere_is_read_back_and_taken_away(world: World) -> None:
+    async def moved() -> File:
+        async with world.kist.uploads.receiving(ANN, Intent(name="x", type="image/png")) as incoming:
+            await incoming.accept(blocks(PNG, b"more"))
+            arrived = incoming.arrived
+            assert (arrived.type, arrived.size) == ("image/png", len(PNG) + 4)
+            intent = Intent(name="x", type=arrived.type, size=arrived.size, sha256=arrived.sha256)
+            return await world.kist.uploads.receive(BOB, intent, incoming.again())
+
+    file = drive(moved())
+    assert (file.owner, file.sha256) == ("bob", sha256(PNG + b"more").hexdigest())
+    assert world.read(BOB, file.id) == PNG + b"more"
+    assert drive(world.catalogue.usage("ann")) == Usage(owner="ann")
+    drive(world.kist.upkeep.erase_doomed())
+    assert world.objects() == {file.key}
+
+
 def test_an_empty_file_is_a_file(world: World) -> None:
     file = world.put(ANN, "empty", b"", size=0)
     assert (file.size, file.detected) == (0, None)

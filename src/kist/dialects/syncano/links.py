@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from unicodedata import normalize
 
@@ -12,8 +13,7 @@ from kist.dialects.syncano.arguments import read
 from kist.dialects.syncano.callers import Callers, callers
 from kist.dialects.syncano.instances import bucket_of
 from kist.dialects.syncano.uploads import LONG, link_life
-from kist.errors import BadName, Missing, UploadRefused
-from kist.model.actor import Actor
+from kist.errors import BadName, FileMissing, Missing, UploadRefused
 from kist.model.address import Address
 from kist.model.file import File
 from kist.model.query import MAX_PAGE
@@ -71,36 +71,42 @@ class _Making:
         found: dict[str, File] = {}
         for some in _in_turn(list(addresses.values())):
             found |= await self._kist.addressed.find(self._bucket, some)
-        files: dict[str, str] = {}
+        files: dict[str, File] = {}
+        links: dict[str, str] = {}
         for name, address in addresses.items():
             try:
-                files[name] = await self._link(name, address, found.get(address))
-            except (Missing, UploadRefused) as error:
-                errors.append(f"{name}: {error.message}" if isinstance(error, UploadRefused) else _absent(name))
-        return LinksByName(files, tuple(errors))
+                file = await self._readable(address, found.get(address))
+                if file is None:
+                    links[name] = await self._object_link(name)
+                else:
+                    files[name] = file
+            except UploadRefused as error:
+                errors.append(f"{name}: {error.message}")
+            except Missing:
+                errors.append(f"{name} does not exist")
+        await self._kist.downloads.note_read(self._user or self._admin, *files.values())
+        for name, file in files.items():
+            links[name] = self._kist.downloads.signed(file, self._life)
+        return LinksByName(links, tuple(errors))
 
-    async def _link(self, name: str, address: str, file: File | None) -> str:
-        if file is None:
-            return await self._link_to_rare(name, address)
-        if self._user is not None and not await self._may_read(self._user, file):
-            raise Missing("not theirs")
-        return self._kist.downloads.signed(file, self._life)
+    async def _readable(self, address: str, file: File | None) -> File | None:
+        """The file at ``address`` that a link may lead to. None: nothing there is a file, and all may be read.
 
-    async def _may_read(self, user: Actor, file: File) -> bool:
-        return file.owner == user.id or await self._kist.addressed.may_read(user, file)
+        What looks absent may have come by a link and have been refused: its owner and admins are told why.
+        """
+        if self._user is None:
+            with suppress(FileMissing):
+                return file or await self._kist.addressed.get(self._admin, self._bucket, address)
+            return None
+        if file is None and address.startswith(f"{self._user.id}/"):
+            return await self._kist.addressed.get(self._user, self._bucket, address)
+        if file is None or not await self._kist.addressed.may_read(self._user, file):
+            raise FileMissing("there is no such file")
+        return file
 
-    async def _link_to_rare(self, name: str, address: str) -> str:
-        """For what is no file yet: an upload whose bytes have come, or an object that was there before Kist."""
-        if self._user is not None:
-            if not address.startswith(f"{self._user.id}/"):
-                raise Missing("not theirs")
-            file = await self._kist.addressed.get(self._user, self._bucket, address)
-            return self._kist.downloads.signed(file, self._life)
-        try:
-            file = await self._kist.addressed.get(self._admin, self._bucket, address)
-        except Missing:
-            return await self._kist.objects.address(self._admin, self._bucket, name, self._life)
-        return self._kist.downloads.signed(file, self._life)
+    async def _object_link(self, name: str) -> str:
+        """For what lay in the bucket before Kist."""
+        return await self._kist.objects.address(self._admin, self._bucket, name, self._life)
 
 
 def _addresses(bucket: str, names: Sequence[object]) -> tuple[dict[str, str], list[str]]:
@@ -121,10 +127,6 @@ def _addresses(bucket: str, names: Sequence[object]) -> tuple[dict[str, str], li
 def _in_turn(addresses: Sequence[str]) -> Iterator[Sequence[str]]:
     """As many at a time as may be asked for at once."""
     return (addresses[at : at + MAX_PAGE] for at in range(0, len(addresses), MAX_PAGE))
-
-
-def _absent(name: str) -> str:
-    return f"{name} does not exist"
 
 
 def _shown(value: object) -> object:
