@@ -10,6 +10,10 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 import pytest
 from tests.dialects.syncano_sites import BASE64, HELLO, METHODS, Socket, socket_on
 
+from kist.model.content import PutRules
+from kist.model.place import Place
+from kist.wire.body import body_of
+
 FORM = "application/x-www-form-urlencoded"
 MINUTE = timedelta(seconds=60)
 HOUR = timedelta(seconds=3600)
@@ -190,6 +194,18 @@ def test_what_came_by_a_link_is_signed_at_once(socket: Socket) -> None:
     assert socket.put(socket.as_ann("user-upload-link", name="fresh").json["link"], b"fresher") == 200
     made = socket.as_admin("make-links", fileNames=["ann/fresh"]).json
     assert socket.get(made["files"]["ann/fresh"]) == b"fresher", "and not a minute later"
+
+
+def test_what_lay_in_the_bucket_before_is_there_for_admins_alone(socket: Socket) -> None:
+    socket.link("first")  # makes the bucket
+    store = socket.site.kist.files._ports.store
+    socket.site.run(store.put(Place(socket.bucket, "ann/old.txt"), body_of(b"old"), PutRules()))
+    made = socket.as_admin("make-links", fileNames=["ann/old.txt", "ann/absent", ".kist/x"]).json
+    assert (set(made["files"]), len(made["errors"])) == ({"ann/old.txt"}, 2)
+    assert socket.get(made["files"]["ann/old.txt"]) == b"old"
+    assert socket.lives(made["files"]["ann/old.txt"], HOUR)
+    beside = socket.call("make-links", {**socket.ann, "fileNames": ["ann/old.txt"]}, headers=socket.admin).json
+    assert beside["files"] == {}
 
 
 @pytest.mark.parametrize("method", METHODS)

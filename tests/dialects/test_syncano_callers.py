@@ -193,6 +193,21 @@ class TestMakeLinksBesideAUser:
         assert socket.call("make-links", asked, query={"user_key": bob}, headers=socket.admin).json["files"] == {}
 
 
+def test_what_an_admin_gets_links_to_of_others_is_written_down(socket: Socket) -> None:
+    def written() -> list[tuple[str, str, str]]:
+        entries = socket.site.run(socket.site.kist._ports.catalogue.audit(1000))
+        return [(entry.actor, entry.action, entry.owner) for entry in entries]
+
+    socket.link("watched"), socket.link("watched too")
+    before = written()
+    names = ["ann/watched", "ann/watched too", "ann/absent"]
+    socket.call("make-links", {**socket.ann, "fileNames": names}, headers=socket.admin)
+    assert written() == before, "that was ann"
+    socket.as_admin("make-links", fileNames=names)
+    assert len(written()) == len(before) + 2
+    assert written().count(("root", "read", "ann")) == before.count(("root", "read", "ann")) + 2
+
+
 def test_users_are_told_apart_by_whole_segments(socket: Socket) -> None:
     for actor in ("a", "an", "ann.", "annn", "ANN"):
         _, key = socket.site.run(socket.site.kist.keys.create(ROOT, actor))
