@@ -9,9 +9,10 @@ DEV := .venv/installed-dev
 MINISTACK := .servers/ministack/installed
 SWIFT := .servers/swift/installed
 DJANGO := .servers/bench/installed
+NPM := .servers/npm/installed
 CEPH := radosgw ceph-mon ceph-osd
 MEMCACHED := memcached
-TOOLS := curl strace
+TOOLS := curl strace openssl
 BROWSER := chromium
 PROXY := nginx-light
 
@@ -33,7 +34,7 @@ dist: $(RUN) ## build the wheel and the source archive into dist/
 
 dev: $(DEV) ## make .venv with everything for working on Kist
 
-test: $(DEV) $(MINISTACK) $(SWIFT) ## run all tests, with real S3 servers on loopback (ARGS='--long' adds the long loops)
+test: $(DEV) $(MINISTACK) $(SWIFT) $(NPM) ## run all tests, with real S3 servers on loopback (ARGS='--long' adds the long loops)
 	@scripts/debian-packages.sh $(CEPH) $(MEMCACHED) $(TOOLS) $(BROWSER) $(PROXY)
 	.venv/bin/python -m coverage run -m pytest $(ARGS)
 	$(if $(filter-out --long,$(ARGS)),,.venv/bin/python -m coverage report)
@@ -73,6 +74,9 @@ $(MINISTACK): requirements/ministack.txt
 $(SWIFT): requirements/swift.txt
 	@scripts/environment.sh .servers/swift requirements/swift.txt
 	@touch $@
+
+$(NPM): requirements/npm/package.json requirements/npm/package-lock.json
+	@scripts/npm.sh .servers/npm
 
 $(DJANGO): requirements/bench.txt
 	@scripts/environment.sh .servers/bench requirements/bench.txt

@@ -28,6 +28,7 @@ from bench import (
     presigning,
     reading,
     sealing,
+    syncano,
     ticketing,
     uploading,
 )
@@ -51,6 +52,7 @@ ROWS: dict[str, Callable[[Plan], Iterator[Finding]]] = {
     "dabapps": dabapps.measure,
     "following": following.measure,
     "linking": linking.measure,
+    "syncano": syncano.measure,
     "sealing": sealing.measure,
     "auditing": auditing.measure,
 }

@@ -11,7 +11,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts.reference_api import crowdbotics_routes, dabapps_routes, filedrop_routes, native_routes, native_shapes
+from scripts.reference_api import (
+    crowdbotics_routes,
+    dabapps_routes,
+    filedrop_routes,
+    native_routes,
+    native_shapes,
+    syncano_routes,
+)
 from scripts.reference_cli import commands, exit_codes
 from scripts.reference_probe import bucket_policy, checks, cors, signing_policy
 from scripts.reference_tables import chores, client_settings, error_table, error_tree, metrics, settings
@@ -27,6 +34,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "filedrop routes": filedrop_routes,
     "crowdbotics routes": crowdbotics_routes,
     "dabapps routes": dabapps_routes,
+    "syncano routes": syncano_routes,
     "commands": commands,
     "exit codes": exit_codes,
     "chores": chores,

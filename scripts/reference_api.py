@@ -9,7 +9,7 @@ import msgspec
 from msgspec import NODEFAULT
 from scripts.reference_tables import first_words, status, table
 
-from kist.dialects import crowdbotics, dabapps, filedrop, native
+from kist.dialects import crowdbotics, dabapps, filedrop, native, syncano
 from kist.wire.routes import BodyKind, Dialect, Needs, Route
 
 _BODIES = {
@@ -39,10 +39,34 @@ def dabapps_routes() -> str:
     return _routes(dabapps.DIALECT)
 
 
+def syncano_routes() -> str:
+    """Syncano's endpoints, one section each: all are called by the same methods, at the same places."""
+    endpoints = {route.name: route for route in syncano.DIALECT.routes}
+    places = "\n".join(f"* `{prefix}/{{endpoint}}`" for prefix in syncano.PREFIXES)
+    sections = [
+        "\n".join(
+            [
+                f"### {route.path.rpartition('/')[2]}",
+                "",
+                f"{route.summary}.",
+                "",
+                f"* who: {_whose(route)}",
+                *_facts(syncano.DIALECT, route)[1:],
+            ]
+        )
+        for route in endpoints.values()
+    ]
+    return "\n\n".join([f"Methods: {', '.join(f'`{method}`' for method in syncano.METHODS)}.", places, *sections])
+
+
+def _whose(route: Route) -> str:
+    return "a user" if "/user-" in route.path else "admins"
+
+
 def native_shapes() -> str:
     """The JSON objects that the dialects send and take, field by field."""
     shapes: dict[str, type[msgspec.Struct]] = {}
-    for dialect in (native.DIALECT, filedrop.DIALECT, crowdbotics.DIALECT, dabapps.DIALECT):
+    for dialect in (native.DIALECT, filedrop.DIALECT, crowdbotics.DIALECT, dabapps.DIALECT, syncano.DIALECT):
         for route in dialect.routes:
             for kind in (route.accepts, *_structs(route.answers)):
                 if kind is not None:
@@ -61,7 +85,11 @@ def _routes(dialect: Dialect) -> str:
 
 
 def _section(dialect: Dialect, route: Route) -> str:
-    lines = [f"### {route.method} {route.path}", "", f"{route.summary}.", ""]
+    return "\n".join([f"### {route.method} {route.path}", "", f"{route.summary}.", "", *_facts(dialect, route)])
+
+
+def _facts(dialect: Dialect, route: Route) -> list[str]:
+    lines = []
     lines.append(
         f"* who: {route.needs}"
         + (", the gate then judges the file" if "{id}" in route.path and route.needs is not Needs.ADMIN else "")
@@ -76,7 +104,7 @@ def _section(dialect: Dialect, route: Route) -> str:
         lines.append(f"* errors of its own: {named}")
     if route.query is not None:
         lines += ["", _fields(route.query, "parameter")]
-    return "\n".join(lines)
+    return lines
 
 
 def _body(route: Route) -> str:

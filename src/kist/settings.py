@@ -77,7 +77,7 @@ class Settings:
     jwt_issuer: str | None = None
     jwt_audience: str | None = None
     jwt_keys: Path | None = None
-    dialects: tuple[str, ...] = ("native", "filedrop", "crowdbotics", "dabapps", "door")
+    dialects: tuple[str, ...] = ("native", "filedrop", "crowdbotics", "dabapps", "syncano", "door")
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
 
@@ -227,7 +227,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("KIST_JWT_ISSUER", "none", "accept JWTs of this issuer (claim iss)"),
     Setting("KIST_JWT_AUDIENCE", "none", "for this audience (claim aud)"),
     Setting("KIST_JWT_KEYS", "none", "file with the issuer's JWK set", Path),
-    Setting("KIST_DIALECTS", "native,filedrop,crowdbotics,dabapps,door", "which contracts are served", parse_names),
+    Setting(
+        "KIST_DIALECTS", "native,filedrop,crowdbotics,dabapps,syncano,door", "which contracts are served", parse_names
+    ),
     Setting("KIST_ORIGINS", "none", "exact origins whose pages may call, like https://app.example.com", parse_origins),
     Setting(
         "KIST_TRUSTED_PROXIES",

@@ -109,12 +109,21 @@ def posted(site: Site) -> str:
     return file
 
 
+def named(site: Site) -> str:
+    """The name of a file of ann's that is found by it."""
+    name = fresh()
+    answer = site.ann.call("POST", "/aws-storage/user-upload/", {"name": name, "file": "MQ=="})
+    assert answer.status == 200
+    return name
+
+
 THINGS: dict[str, Callable[[Site], str]] = {
     "file": lambda site: str(site.ann.put("mine", b"content")["id"]),
     "upload": upload,
     "link": link,
     "token": token,
     "shared": shared,
+    "named": named,
     "bucket": bucket,
     "bare bucket": bare_bucket,
     "crowd file": crowd_file,
@@ -171,6 +180,24 @@ CROWD_ROWS: dict[str, Row] = {
         crowd_calls("POST", "file/presigned/url", CROWD_NAMED), 200, 404, 200, "crowd file"
     ),
 }  # fmt: skip
+
+
+# By each method and at each form of its address: tests/dialects. An admin's key signs no user in.
+SYNCANO_ROWS: dict[str, Row] = {
+    "syncano-user-upload-link": Row(calls("POST", "/aws-storage/user-upload-link/", {"name": "x"}), 200, 200, 401),
+    "syncano-user-read": Row(calls("GET", "/aws-storage/user-read/?name={id}"), 200, 404, 401, "named"),
+    "syncano-user-upload": Row(
+        calls("POST", "/aws-storage/user-upload/", {"name": "x", "file": "MQ=="}), 200, 200, 401
+    ),
+    "syncano-make-links": Row(calls("POST", "/aws-storage/make-links/", {"fileNames": ["ann/x"]}), 403, 403, 200),
+    "syncano-admin-upload-link": Row(calls("POST", "/aws-storage/admin-upload-link/", {"name": "x"}), 403, 403, 200),
+    "syncano-admin-upload": Row(
+        calls("POST", "/aws-storage/admin-upload/", {"name": "x", "file": "MQ=="}), 403, 403, 200
+    ),
+    "syncano-create_bucket": Row(
+        lambda client, _: client.call("POST", "/aws-storage/create_bucket/", {"name": fresh()}), 403, 403, 200
+    ),
+}
 
 
 ROWS: dict[str, Row] = {
@@ -230,6 +257,7 @@ ROWS: dict[str, Row] = {
     "dabapps-api-create": Row(calls("POST", "/api/s3-file-uploads/", {"filename": "x"}), 201, 201, 201),
     "dabapps-api-fetch": Row(calls("GET", "/api/s3-file-uploads/{id}/"), 302, 404, 302),
     "dabapps-api-complete": Row(calls("POST", "/api/s3-file-uploads/{id}/complete/"), 200, 404, 200, "posted"),
+    **SYNCANO_ROWS,
 }
 
 
@@ -238,7 +266,8 @@ def all_dialects() -> tuple[Dialect, ...]:
     return dialects(read_settings({}, Path(__file__).parent))
 
 
-ROUTES = [route for dialect in all_dialects() for route in dialect.routes]
+# One of each name: what differs in nothing but its method or its address is one route to its callers.
+ROUTES = list({route.name: route for dialect in all_dialects() for route in dialect.routes}.values())
 
 
 def state(site: Site, thing: str) -> tuple[Any, bytes]:

@@ -47,7 +47,7 @@ def test_what_the_store_that_is_shown_imports_is_there() -> None:
             assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
 
 
-@pytest.mark.parametrize("name", ["s3.md", "file-drop.md", "identity.md", "crowdbotics.md", "dabapps.md"])
+@pytest.mark.parametrize("name", ["s3.md", "file-drop.md", "identity.md", "crowdbotics.md", "dabapps.md", "syncano.md"])
 def test_the_settings_that_are_shown_are_understood(name: str, tmp_path: Path) -> None:
     lines = "\n".join(Page(DOCS / "how-to" / name).blocks("sh")).splitlines()
     shown = dict(line.split("=", 1) for line in lines if line.startswith("KIST_"))

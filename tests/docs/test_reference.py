@@ -12,7 +12,7 @@ from scripts.reference_tables import ADVICE, CLIENT, leaves
 from tests.docs.pages import DOCS, Page, commands, pages
 
 from kist.chores.schedule import CHORES
-from kist.dialects import crowdbotics, dabapps, filedrop, native
+from kist.dialects import crowdbotics, dabapps, filedrop, native, syncano
 from kist.metrics import LEVELS, Prometheus
 from kist.model.profile import NEEDED, Check
 from kist.model.upload import Way
@@ -61,6 +61,11 @@ def test_every_error_has_its_code_and_says_what_to_do() -> None:
 def test_every_route_can_be_looked_up() -> None:
     headings = set(re.findall(r"^### ([A-Z]+ /\S*)$", section("api.md"), re.MULTILINE))
     assert headings == {f"{route.method} {route.path}" for route in ROUTES}
+    endpoints = {route.path.rpartition("/")[2] for route in syncano.DIALECT.routes}
+    guide = Page(DOCS / "how-to" / "syncano.md").text
+    assert [
+        name for name in endpoints if f"\n### {name}\n" not in section("api.md") or f"| `{name}` |" not in guide
+    ] == []
 
 
 def test_every_command_can_be_looked_up() -> None:

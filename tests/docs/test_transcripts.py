@@ -15,7 +15,14 @@ README = (ROOT / "README.md").read_text()
 TUTORIAL = (DOCS / "tutorial.md").read_text()
 ON_S3 = "## Keep the bytes in S3"
 HERE, THERE = TUTORIAL.split(ON_S3)
-GUIDES = {"direct-uploads.md": 12, "links-and-shares.md": 12, "buckets.md": 9, "crowdbotics.md": 12, "dabapps.md": 7}
+GUIDES = {
+    "direct-uploads.md": 12,
+    "links-and-shares.md": 12,
+    "buckets.md": 9,
+    "crowdbotics.md": 12,
+    "dabapps.md": 7,
+    "syncano.md": 12,
+}
 """How many steps of each are run at least."""
 
 

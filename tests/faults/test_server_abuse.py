@@ -84,3 +84,19 @@ def test_bodies_that_are_held_in_memory_are_counted() -> None:
             time.sleep(0.1)  # those that left have given their room back
             after.socket.sendall(head % b"ann" + b"x" * 1000)
             assert after.answer()[0] == 200
+
+
+def test_strangers_share_the_room_of_their_address_and_of_no_other() -> None:
+    head = b"POST /v1/open HTTP/1.1\r\nHost: k\r\nContent-Length: 1000\r\n\r\n"
+    with served(memory=5000, memory_per_actor=1500) as (_, url):
+        with Raw(url) as first, Raw(url) as second, Raw(url, source="127.0.0.2") as third:
+            first.socket.sendall(head + b"x" * 900)
+            time.sleep(0.1)
+            second.socket.sendall(head + b"x" * 900)
+            assert second.answer()[0] == 429
+            third.socket.sendall(head + b"x" * 1000)
+            assert third.answer()[0] == 200
+        with Raw(url) as after:
+            time.sleep(0.1)
+            after.socket.sendall(head + b"x" * 1000)
+            assert after.answer()[0] == 200

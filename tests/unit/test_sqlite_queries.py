@@ -81,6 +81,13 @@ async def test_single_rows_are_found_by_their_key(database: sqlite3.Connection) 
     assert "uploads_by_key" in plan(database, queries.AWAITED, {"bucket": "kist", "key": ".kist/in/1"})
 
 
+@pytest.mark.parametrize("many", [1, 1000])
+async def test_addresses_are_looked_up_in_their_index(database: sqlite3.Connection, many: int) -> None:
+    asked = ["ann/a"] * many
+    assert "files_address (bucket=? AND address=?)" in plan(database, *queries.addressed("kept", asked))
+    assert "uploads_by_address (bucket=? AND address=?)" in plan(database, *queries.arriving("kept", asked))
+
+
 def test_the_order_of_time_texts_is_the_order_of_times() -> None:
     assert sorted(TIMES) == [text_time(text) for text in sorted(map(time_text, TIMES))]
     assert time_text(datetime(2026, 1, 2, tzinfo=UTC)) == "2026-01-02 00:00:00.000000"

@@ -8,7 +8,7 @@ HeaderPairs = list[tuple[bytes, bytes]]
 
 _ALLOWED = (
     "authorization, content-type, content-digest, content-md5, x-amz-acl, range, if-match, if-none-match, if-range, "
-    "idempotency-key, kist-link-password"
+    "idempotency-key, kist-link-password, x-user-key, x-api-key"
 )
 _EXPOSED = b"etag, content-disposition, content-range, accept-ranges, repr-digest, retry-after, location"
 _MAX_AGE = "600"

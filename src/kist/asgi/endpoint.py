@@ -71,12 +71,14 @@ class Endpoint:
         """The gate before the body, the handler, the reply, the log line."""
         started = ticks()
         call = read_call(scope, receive, params, self._ground.options.base_url)
-        holds_slot = False
+        holds_slot, holder = False, ""
         counts = self._owner.counts
         counts.begin()
         try:
             try:
                 holds_slot = await self._let_in(call)
+                holder = call.actor.id or f"@{call.address}"  # strangers do not share the room of one actor
+                call.body.hold = partial(self._ground.room.take, holder)
                 reply = await self._route.handler(call, self._ground.kist)
             except Exception as error:
                 reply = show(error, call, self._owner)
@@ -87,7 +89,7 @@ class Endpoint:
                 self._ground.slots.give(origin_of(call.address))
                 self._ground.kist.measures.upload_ends()
             if call.body.held:
-                self._ground.room.give(call.actor.id, call.body.held)
+                self._ground.room.give(holder, call.body.held)
 
     async def _let_in(self, call: Call) -> bool:
         """Decide by the headers alone; whether an upload slot was taken."""
@@ -95,7 +97,6 @@ class Endpoint:
         call.body.length = declared_length(call)
         await admit(call, route, self._owner.dialect, ground.kist.entry, origins=ground.origins)
         check_body(call, route, ground.options.small_body)
-        call.body.hold = partial(ground.room.take, call.actor.id)
         if route.body is not BodyKind.FILE or call.body.length == 0:
             return False
         if ground.kist.draining:

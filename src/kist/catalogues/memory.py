@@ -99,6 +99,11 @@ class MemoryCatalogue:
         meant = (row for row in self._rows(Upload) if row.bucket == bucket and row.address == address)
         return max(meant, key=lambda row: row.started_at, default=None)
 
+    async def arriving(self, bucket: str, addresses: Sequence[str]) -> tuple[Upload, ...]:
+        states = (UploadState.OPEN, UploadState.SEALING)
+        meant = (row for row in self._rows(Upload) if row.bucket == bucket and row.address in addresses)
+        return tuple(row for row in meant if row.settles and row.state in states)
+
     async def addressed(self, bucket: str, addresses: Sequence[str]) -> dict[str, File]:
         ready = (row for row in self._rows(File) if row.state is FileState.READY and row.bucket == bucket)
         return {row.address: row for row in ready if row.address is not None and row.address in addresses}

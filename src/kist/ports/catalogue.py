@@ -45,6 +45,9 @@ class Catalogue(Protocol):
     async def upload_at(self, bucket: str, address: str) -> Upload | None:
         """The newest upload for this address, in whatever state."""
 
+    async def arriving(self, bucket: str, addresses: Sequence[str]) -> tuple[Upload, ...]:
+        """The open or sealing uploads for those of ``addresses`` (at most 1000) that nobody else will complete."""
+
     async def addressed(self, bucket: str, addresses: Sequence[str]) -> dict[str, File]:
         """The ready files at those of ``addresses`` (at most 1000) that there are, by address."""
 

@@ -104,16 +104,15 @@ class Addressed:
         return file
 
     async def find(self, bucket: str, addresses: Sequence[str]) -> dict[str, File]:
-        """The files at those of ``addresses`` (at most 1000) where there are any; what came by links is made files
-        first. The caller judges who may see them."""
-        found = await self._ports.catalogue.addressed(bucket, addresses)
-        late = [address for address in addresses if address not in found]
-        for address in late:
-            upload = await self._ports.catalogue.upload_at(bucket, address)
-            if upload is None or not await self._settled(upload):
-                continue
-            found |= await self._ports.catalogue.addressed(bucket, [address])
-        return found
+        """The files at those of ``addresses`` (at most 1000) where there are any; what came by links is made
+        files, or their new content, first. The caller judges who may see them."""
+        for upload in await self._ports.catalogue.arriving(bucket, addresses):
+            await self._settled(upload)
+        return await self._ports.catalogue.addressed(bucket, addresses)
+
+    async def may_read(self, actor: Actor, file: File) -> bool:
+        """Whether ``actor`` may read a file that was found."""
+        return await may(self._ports, actor, Action.READ, file)
 
     async def _holder(self, at: Address) -> File | None:
         return (await self._ports.catalogue.addressed(at.bucket, [at.text])).get(at.text)

@@ -79,6 +79,22 @@ class BucketContract:
         assert await catalogue.upload_at("base", "ann/a") == newest
         assert await catalogue.upload_at("base", "ann/c") is None
 
+    async def test_the_uploads_that_are_under_way_to_addresses(self, catalogue: Catalogue) -> None:
+        meant = [an_upload(address=f"ann/{number}", settles=True) for number in range(12)]
+        meant[3] = changed(meant[3], state=UploadState.SEALING)
+        others = [
+            an_upload(address="ann/0", settles=True, state=UploadState.DONE),
+            an_upload(address="ann/0", settles=False),
+            an_upload(address="ann/0", settles=True, bucket="other"),
+            an_upload(settles=True),
+        ]
+        await catalogue.commit(*map(Add, (*meant, *others)))
+        asked = [*(f"ann/{number}" for number in range(11)), "ANN/0", "\ud800"]
+        found = await catalogue.arriving("base", asked)
+        assert sorted(upload.id for upload in found) == sorted(upload.id for upload in meant[:11])
+        assert await catalogue.arriving("base", []) == ()
+        assert await catalogue.arriving("base", ["ann/\udc00"]) == ()
+
     async def test_the_newest_upload_that_is_open_for_a_file(self, catalogue: Catalogue) -> None:
         file_id = new_id()
         uploads = [

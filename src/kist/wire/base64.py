@@ -14,11 +14,14 @@ from kist.wire.decoding import decode_body
 
 MAX_DECODED = 10 << 20
 _ROOM_FOR_JSON = 4096
-_DATA_URL = re.compile(r"data:([\w/+.-]*);base64,", re.ASCII)
+_DATA_URL = re.compile(r"data:([\w/+.-]*)(?:;[^;,]+)*;base64,", re.ASCII)
 
 
 class Base64File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The JSON body: ``content`` is standard base64 with padding, optionally behind ``data:<type>;base64,``."""
+    """The JSON body: ``content`` is standard base64 with padding, optionally behind ``data:<type>;base64,``.
+
+    Browsers write parameters between the two, such as a character set; they say nothing of the bytes.
+    """
 
     name: str
     content: str

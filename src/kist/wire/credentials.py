@@ -25,6 +25,18 @@ def bearer_or_basic(call: Call) -> str | None:
     return ""
 
 
+def any_scheme(call: Call) -> str | None:
+    """The key behind whatever word ``Authorization`` begins with, or the password of ``Basic``; None without one.
+
+    As with ``bearer_or_basic``, one that cannot be read is an empty token.
+    """
+    header = call.headers.get("authorization")
+    if header is None:
+        return None
+    scheme, _, rest = header.strip().partition(" ")
+    return _password(rest.strip()) if scheme.lower() == "basic" else rest.strip()
+
+
 def act_as(call: Call) -> str | None:
     """The actor for whom an application with an admin key asks: the ``Kist-Actor`` header."""
     return call.headers.get("kist-actor")

@@ -32,6 +32,16 @@ def refuse_foreign_pages(call: Call, origins: frozenset[str]) -> None:
         raise NotAllowed("pages of other sites may change nothing here without a key")
 
 
+def refuse_foreign_changes(call: Call) -> None:
+    """``NotAllowed`` for a GET of an older contract that changes something and comes from a page of another site.
+
+    Any page can make a browser send a GET, by an image or a link. What changes something by other methods is guarded
+    by what browsers ask for first.
+    """
+    if call.method in _SAFE and call.headers.get("sec-fetch-site") not in (None, *_OWN_PAGES):
+        raise NotAllowed("pages of other sites change nothing by GET: send this by POST")
+
+
 def _is_ours(host: str, base_url: str) -> bool:
     """Whether no stranger can make ``host`` point here: an address, this machine, or the public name."""
     try:

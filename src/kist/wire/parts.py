@@ -68,14 +68,14 @@ class Part:
             raise Invalid(f"the form field {self.name!r} is not valid UTF-8") from error
 
 
-async def form_parts(call: Call) -> AsyncIterator[Part]:
+async def form_parts(call: Call, *, max_field: int = MAX_FIELD) -> AsyncIterator[Part]:
     """The parts of the form in ``call``, in their order, while it arrives.
 
     What is left of a part when the next one is asked for is passed over, up to a mebibyte. Raises ``WrongType`` when
     the body is no form, ``BadName`` for a file name that is not UTF-8, ``Invalid`` for a broken or unfinished form,
-    ``TooLarge`` for a field above 64 KiB, and what the body raises.
+    ``TooLarge`` for a field above ``max_field`` bytes, and what the body raises.
     """
-    form = _Form(call.body, form_boundary(call))
+    form = _Form(call.body, form_boundary(call), max_field)
     while (part := await form.next_part()) is not None:
         yield part
 
@@ -93,8 +93,9 @@ def form_boundary(call: Call) -> bytes:
 class _Form:
     """Pulls blocks from the body through the parser, one event at a time."""
 
-    def __init__(self, body: Body, boundary: bytes) -> None:
+    def __init__(self, body: Body, boundary: bytes, max_field: int) -> None:
         self._body = body
+        self._max_field = max_field
         self._mark = b"\r\n--" + boundary
         self._parser = PushMultipartParser(
             boundary,
@@ -147,8 +148,9 @@ class _Form:
             return None
         if not part.is_file:
             self._field_size += len(event)
-            if self._field_size > MAX_FIELD:
-                raise TooLarge(f"the form field {part.name!r} is larger than {MAX_FIELD} bytes", limit=MAX_FIELD)
+            if self._field_size > self._max_field:
+                message = f"the form field {part.name!r} is larger than {self._max_field} bytes"
+                raise TooLarge(message, limit=self._max_field)
         return event
 
     async def _event(self) -> MultipartSegment | bytes | None:

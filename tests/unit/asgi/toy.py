@@ -126,6 +126,7 @@ TOY = Dialect(
         _route("POST", "/v1/things/special", small, body=BodyKind.SMALL, accepts_types=("application/json",)),
         _route("POST", "/v1/small", small, body=BodyKind.SMALL),
         _route("POST", "/v1/large", small, body=BodyKind.SMALL, cap=2 << 20),
+        _route("POST", "/v1/open", small, needs=Needs.WHAT_IT_NEEDS, body=BodyKind.SMALL),
         _route("POST", "/v1/files", take, body=BodyKind.FILE),
         _route("POST", "/v1/held", hold, body=BodyKind.FILE),
         _route("GET", "/v1/stream", stream),
@@ -161,9 +162,9 @@ def served(kist: ToyKist | None = None, deadlines: Deadlines = QUICK, **options:
 class Raw:
     """A socket that says exactly what it is told to."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, source: str = "127.0.0.1") -> None:
         parts = urlsplit(url)
-        self.socket = socket.create_connection((parts.hostname, parts.port), timeout=10)
+        self.socket = socket.create_connection((parts.hostname, parts.port), timeout=10, source_address=(source, 0))
         self.heard = b""
 
     def __enter__(self) -> Raw:

@@ -8,7 +8,7 @@ import pytest
 
 from kist.errors import Invalid
 from kist.wire.call import Call, Headers, Query
-from kist.wire.credentials import act_as, bearer_or_basic
+from kist.wire.credentials import act_as, any_scheme, bearer_or_basic
 
 
 def call_with(*headers: tuple[bytes, bytes]) -> Call:
@@ -53,6 +53,23 @@ def test_a_query_that_cannot_be_read_is_invalid(raw: bytes) -> None:
 def test_where_the_key_stands(value: str | None, token: str | None) -> None:
     headers = [] if value is None else [(b"authorization", value.encode())]
     assert bearer_or_basic(call_with(*headers)) == token
+
+
+@pytest.mark.parametrize(
+    ("value", "token"),
+    [
+        (None, None),
+        ("Bearer kist_a_b", "kist_a_b"),
+        ("Token  kist_a_b ", "kist_a_b"),
+        ("Basic " + base64.b64encode(b"me:kist_a_b").decode(), "kist_a_b"),
+        ("kist_a_b", ""),
+        ("Basic !!!", ""),
+        ("", ""),
+    ],
+)
+def test_a_key_behind_any_word(value: str | None, token: str | None) -> None:
+    headers = [] if value is None else [(b"authorization", value.encode())]
+    assert any_scheme(call_with(*headers)) == token
 
 
 def test_two_authorization_lines_are_no_credential() -> None:

@@ -116,12 +116,13 @@ def test_base64_comes_back(size: int) -> None:
     assert decode_base64(f"data:image/png;base64,{text}") == decode_base64(f"data:image/png;base64,{text}")
     assert decode_base64(f"data:image/png;base64,{text}").type == "image/png"
     assert decode_base64(f"data:;base64,{text}").type is None
+    assert decode_base64(f"data:text/plain;charset=utf-8;base64,{text}").type == "text/plain"
 
 
 @pytest.mark.parametrize(
     "text",
     ["!" * 1000, "QQ", "QQ=", "Q=Q=", "QQ==QQ==", "QUJD====", "QUJD\n", "QU JD", "-_-_", "QQ===", "A", "é===",
-     "data:image/png,QQ==", "data:a b;base64,QQ==", "data:text/plain;charset=utf-8;base64,QQ=="],
+     "data:image/png,QQ==", "data:a b;base64,QQ==", "data:text/plain;charset=utf-8,QQ=="],
 )  # fmt: skip
 def test_what_is_not_strict_base64_is_invalid(text: str) -> None:
     with pytest.raises(Invalid):

@@ -184,3 +184,20 @@ async def test_a_part_is_read_once() -> None:
     assert [block async for block in first.body] == []
     assert b"".join([block async for block in second.body]) == b"second"
     assert [block async for block in second.body] == []
+
+
+async def test_a_reader_may_take_larger_fields() -> None:
+    body = part(b"x" * 100_000, b'Content-Disposition: form-data; name="f"') + b"--b--\r\n"
+    for most, fits in ((100_000, True), (99_999, False)):
+        call = Call(
+            method="POST",
+            path="/",
+            headers=Headers([(b"content-type", b"multipart/form-data; boundary=b")]),
+            body=body_of(body),
+        )
+        read = [await each.text(most) async for each in form_parts(call, max_field=most)] if fits else None
+        if fits:
+            assert read == ["x" * 100_000]
+            continue
+        with pytest.raises(TooLarge):
+            _ = [await each.text(1 << 20) async for each in form_parts(call, max_field=most)]

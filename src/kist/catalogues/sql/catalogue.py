@@ -90,6 +90,12 @@ class SqlCatalogue:
         row = await self._runner.find(queries.UPLOAD_AT, {"bucket": bucket, "address": address})
         return None if row is None else self._uploads.decode(row)
 
+    async def arriving(self, bucket: str, addresses: Sequence[str]) -> tuple[Upload, ...]:
+        wanted = [address for address in addresses if _is_text(address)]
+        if not wanted:
+            return ()
+        return self._uploads.decode_all(await self._runner.fetch(*queries.arriving(bucket, wanted)))
+
     async def addressed(self, bucket: str, addresses: Sequence[str]) -> dict[str, File]:
         wanted = [address for address in addresses if _is_text(address)]
         if not wanted:

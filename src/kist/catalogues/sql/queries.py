@@ -160,6 +160,12 @@ def addressed(bucket: str, addresses: Sequence[str]) -> tuple[str, dict[str, Any
     return _addressed(room), params | {"bucket": bucket}
 
 
+def arriving(bucket: str, addresses: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The text and parameters that find the uploads which Kist itself completes at these addresses."""
+    room, params = _many(addresses)
+    return _arriving(room), params | {"bucket": bucket}
+
+
 def some_files(file_ids: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """The text and parameters that find the files with these ids. Few texts, whatever their number."""
     room, params = _many(file_ids)
@@ -186,6 +192,13 @@ def _some_files(room: int) -> str:
 def _addressed(room: int) -> str:
     wanted = ", ".join(f":{name}" for name in _names(room))
     return FILES.select(" ".join(("WHERE bucket = :bucket AND state = 'ready' AND address IN (", wanted, ")")))
+
+
+@lru_cache(maxsize=len(_MOST_KEYS))
+def _arriving(room: int) -> str:
+    wanted = ", ".join(f":{name}" for name in _names(room))
+    which = ("WHERE bucket = :bucket AND address IN (", wanted, ") AND settles AND state IN ('open', 'sealing')")
+    return UPLOADS.select(" ".join(which))
 
 
 @lru_cache(maxsize=len(_MOST_KEYS))
