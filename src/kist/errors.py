@@ -4,14 +4,14 @@ KistError                    code (stable string), message, about (facts), retry
 ├─ Refused                   the caller must change something
 │  ├─ Invalid ─ BadName · BadRange · BadChecksum · WrongType · TooLarge · WrongMethod
 │  ├─ Missing ─ FileMissing · ObjectMissing · BucketMissing · UploadMissing · LinkMissing · ShareMissing · KeyMissing
-│  │           · JobMissing
+│  │           · JobMissing · SourceMissing
 │  ├─ NotSignedIn · NotAllowed · Expired
 │  ├─ TooMany · OverQuota
 │  ├─ Conflict ─ Clash · WrongState · InProgress · Incomplete · UploadRefused · AlreadyThere · BucketNotEmpty · Stale
 │  └─ Unsupported ─ UnsafeWay    this store cannot do that
 ├─ Unavailable               try again later ─ StoreUnavailable · CatalogueBusy · StoreFull · Busy
 ├─ Broken                    wake somebody ─ StoreRefused · Corrupt · Misconfigured · ClockSkew
-└─ Stopped                   cancelled by the user or by shutdown
+└─ Stopped ─ LeaseLost       cancelled by the user or by shutdown, or taken over
 
 An error says what happened and what to do; it knows nothing of HTTP. Adapters translate foreign exceptions at their
 border with ``raise … from``.
@@ -111,6 +111,10 @@ class KeyMissing(Missing):
 
 class JobMissing(Missing):
     """No such job for this caller."""
+
+
+class SourceMissing(Missing):
+    """What was to be synced is not there."""
 
 
 class NotSignedIn(Refused):
@@ -234,3 +238,7 @@ class ClockSkew(Broken):
 
 class Stopped(KistError):
     """Cancelled by the user or by shutdown."""
+
+
+class LeaseLost(Stopped):
+    """Another worker has taken the job over, because this one showed no sign of life for too long."""

@@ -117,11 +117,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Act(StrEnum):
-    """What a plan does to one key of the destination."""
+    """What a plan does to one key of the destination. ``restore``: bring back what an earlier job put aside."""
 
     CREATE = "create"
     REPLACE = "replace"
     DELETE = "delete"
+    RESTORE = "restore"
     NOTE = "note"
 
 
@@ -135,9 +136,9 @@ class StepState(StrEnum):
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a plan, and what became of it.
 
-    ``reason``: why it is to be done, or in a note why nothing is. ``before`` and ``after``: the destination's etag.
-    ``size`` and ``modified`` (nanoseconds) are the source's, of a deletion the destination's. ``parts_id``: of the
-    multipart upload that is under way for it. ``error``: what went wrong.
+    ``reason``: why it is to be done, or in a note why nothing is. ``size``, ``modified`` (nanoseconds) and ``source``
+    (its etag) are the source's, of a deletion the destination's. ``before`` and ``after``: the destination's etag.
+    ``parts_id``: of the multipart upload that is under way for it. ``error``: what went wrong.
     """
 
     job: str
@@ -146,6 +147,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     size: int = 0
     modified: int = 0
+    source: str = ""
     before: str | None = None
     after: str | None = None
     state: StepState = StepState.PLANNED

@@ -18,6 +18,7 @@ from kist.service.door import Door
 from kist.service.downloads import Downloads
 from kist.service.entry import Entry
 from kist.service.files import Files
+from kist.service.jobs import Jobs
 from kist.service.keys import Keys
 from kist.service.levels import Levels
 from kist.service.links import Links
@@ -58,6 +59,7 @@ class Kist:
         self.upkeep = Upkeep(ports, sealer)
         self.buckets = Buckets(ports, self.ways, self.upkeep)
         self.objects = Objects(ports)
+        self.jobs = Jobs(ports)
         self.addressed = Addressed(ports, self.uploads, self.tickets, sealer)
         self.draining = False
         self._levels = Levels(ports, self.audit, self.links)

@@ -283,7 +283,7 @@ def _identity(row: Row) -> tuple[str, ...]:
 def _another(row: Row, name: str) -> Any:
     """Another value that fits the field."""
     value = getattr(row, name)
-    if value is None and name.endswith("_at"):
+    if value is None and name.endswith(("_at", "_until")):
         return at(1)
     if value is None and name in ("size", "part_size", "max_uses"):
         return 1

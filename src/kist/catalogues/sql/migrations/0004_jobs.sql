@@ -33,6 +33,7 @@ CREATE TABLE steps (
     reason   $text   NOT NULL,
     size     $bigint NOT NULL,
     modified $bigint NOT NULL,
+    source   $text   NOT NULL,
     before   $text,
     after    $text,
     state    $text   NOT NULL,

@@ -1,0 +1,1 @@
+"""Leases on jobs, and the worker that carries them out."""

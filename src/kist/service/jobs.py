@@ -1,0 +1,200 @@
+"""Jobs: ask for a sync, watch it, stop it, say yes to it, take it back. Who carries them out is not known here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from kist.errors import BucketMissing, Clash, InProgress, Invalid, JobMissing, NotAllowed, WrongState
+from kist.model.actor import Actor
+from kist.model.changes import Add, Swap
+from kist.model.ends import End, FolderEnd, overlap, read_end
+from kist.model.job import Job, JobState, Step, SyncOptions
+from kist.service.buckets import check_usable
+from kist.service.files import TRIES
+from kist.service.gate import check_signed_in
+from kist.service.ports import Ports
+
+MOST_AT_ONCE = 64
+PLAIN = SyncOptions()
+
+
+class Jobs:
+    """What may be asked of jobs. A job belongs to who started it; admins may see and steer all."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self.wake: Callable[[], None] = lambda: None
+        """Told when there is work, by whoever works in this process."""
+
+    async def start(
+        self, actor: Actor, source: str, dest: str, options: SyncOptions = PLAIN, *, worker: str | None = None
+    ) -> Job:
+        """A new job that brings ``dest`` in step with ``source``.
+
+        ``worker``: who carries it out at once; None leaves it to the next that is free. ``Invalid``, ``BadName``,
+        ``NotSignedIn``, ``NotAllowed`` for a folder of the server unless an admin asks, ``BucketMissing``,
+        ``InProgress`` while another job is at work where this one would be.
+        """
+        check_signed_in(actor)
+        ends = read_end(source), read_end(dest)
+        _check_options(options)
+        if overlap(*ends):
+            raise Invalid("the source and the destination overlap: one would be copied into itself")
+        for end in ends:
+            await self._check_end(actor, end)
+        return await self._add(actor, ends, options, worker)
+
+    async def undo(self, actor: Actor, job_id: str, *, worker: str | None = None) -> Job:
+        """A new job that takes back what that one did. ``WrongState`` while it is at work, or where it did nothing."""
+        undone = await self.get(actor, job_id)
+        if not undone.state.ended:
+            raise WrongState("this job has not ended: cancel it first", state=undone.state.value)
+        if undone.options.dry_run:
+            raise WrongState("this job changed nothing: it was a dry run", state=undone.state.value)
+        ends = read_end(undone.source), read_end(undone.dest)
+        for end in ends:
+            await self._check_end(actor, end)
+        return await self._add(actor, ends, SyncOptions(undo_of=undone.id), worker)
+
+    async def get(self, actor: Actor, job_id: str) -> Job:
+        """The job with this id or number. ``JobMissing``, just the same for another's."""
+        check_signed_in(actor)
+        if job_id.isascii() and job_id.isdigit():
+            job = await self._ports.catalogue.job_numbered(int(job_id[:20]))
+        else:
+            job = await self._ports.catalogue.job(job_id)
+        if not actor.is_admin and job.actor != actor.id:
+            raise JobMissing("there is no such job")
+        return job
+
+    async def page(self, actor: Actor, limit: int, before: int | None = None) -> tuple[Job, ...]:
+        """Jobs of ``actor``, for an admin all, with a number less than ``before``, newest first."""
+        check_signed_in(actor)
+        return await self._ports.catalogue.jobs(None if actor.is_admin else actor.id, limit, before)
+
+    async def unended(self, actor: Actor) -> tuple[Job, ...]:
+        """Those of them that have not ended, oldest first."""
+        check_signed_in(actor)
+        found = await self._ports.catalogue.unended_jobs()
+        return tuple(job for job in found if actor.is_admin or job.actor == actor.id)
+
+    async def steps(self, actor: Actor, job_id: str, limit: int, after: str = "") -> tuple[Step, ...]:
+        """The plan of a job, and what became of each of its steps, by key."""
+        return await self._ports.catalogue.steps((await self.get(actor, job_id)).id, limit, after)
+
+    async def cancel(self, actor: Actor, job_id: str) -> Job:
+        """End a job before its next operation. One that has ended stays as it is."""
+
+        def cancelled(job: Job) -> Job | None:
+            if job.state.ended or job.state is JobState.CANCELLING:
+                return None
+            if job.worker is None:
+                return self._moved(job, JobState.CANCELLED, reason="cancelled", ended_at=self._ports.clock.now())
+            return self._moved(job, JobState.CANCELLING)
+
+        return await self._change(actor, job_id, cancelled)
+
+    async def confirm(self, actor: Actor, job_id: str, plan: str | None = None) -> Job:
+        """Say yes to the plan of a job that waits for it. ``plan``: its digest, to be sure that it is still that one.
+
+        ``WrongState`` when it does not wait; ``Clash`` when the plan is another one by now.
+        """
+
+        def confirmed(job: Job) -> Job:
+            if job.state is not JobState.NEEDS_CONFIRMATION:
+                raise WrongState("this job waits for no confirmation", state=job.state.value)
+            if plan is not None and plan != job.plan:
+                raise Clash("the plan of this job is another one by now: look at it again")
+            return self._moved(job, JobState.QUEUED, confirmed=job.plan, reason="")
+
+        return await self._change(actor, job_id, confirmed)
+
+    async def resume(self, actor: Actor, job_id: str) -> Job:
+        """Go on with a job that failed, was cancelled or left some files behind: what is done is not done again."""
+
+        def resumed(job: Job) -> Job:
+            ended = (JobState.FAILED, JobState.CANCELLED, JobState.SUCCEEDED_WITH_ERRORS)
+            if job.state not in ended or job.options.undo_of is not None:
+                raise WrongState("there is nothing to resume in this job", state=job.state.value)
+            return self._moved(job, JobState.QUEUED, ended_at=None, reason="")
+
+        before = await self.get(actor, job_id)
+        await self._check_free((read_end(before.source), read_end(before.dest)), but=before.id)
+        return await self._change(actor, job_id, resumed)
+
+    async def _add(self, actor: Actor, ends: tuple[End, End], options: SyncOptions, worker: str | None) -> Job:
+        """Numbers are given without a gap, so no other job can have been added since it was looked for one."""
+        for _ in range(TRIES):
+            newest = await self._ports.catalogue.jobs(None, 1)
+            await self._check_free(ends)
+            now = self._ports.clock.now()
+            job = Job(
+                id=self._ports.ids.uuid(),
+                number=newest[0].number + 1 if newest else 1,
+                actor=actor.id,
+                admin=actor.is_admin,
+                source=str(ends[0]),
+                dest=str(ends[1]),
+                options=options,
+                state=JobState.QUEUED,
+                created_at=now,
+            )
+            try:
+                await self._ports.catalogue.commit(Add(job))
+            except Clash:
+                continue
+            if worker is None:
+                self.wake()
+            return job
+        raise Clash("too many jobs are being started: try again")
+
+    async def _check_free(self, ends: tuple[End, End], but: str = "") -> None:
+        """``InProgress`` while a job writes where one of ``ends`` is, or reads where this one would write."""
+        for job in await self._ports.catalogue.unended_jobs():
+            theirs = read_end(job.source), read_end(job.dest)
+            if job.id != but and (
+                overlap(ends[1], theirs[1]) or overlap(ends[1], theirs[0]) or overlap(ends[0], theirs[1])
+            ):
+                raise InProgress(f"job {job.number} is at work there: wait for its end, or cancel it", job=job.number)
+
+    async def _check_end(self, actor: Actor, end: End) -> None:
+        if isinstance(end, FolderEnd):
+            if not actor.is_admin:
+                raise NotAllowed("only an admin may sync a folder of the server")
+        elif end.bucket != self._ports.bucket:
+            await check_usable(self._ports, actor, end.bucket)
+        elif not actor.is_admin:
+            raise BucketMissing("there is no such bucket")
+
+    async def _change(self, actor: Actor, job_id: str, change: Callable[[Job], Job | None]) -> Job:
+        for _ in range(TRIES):
+            before = await self.get(actor, job_id)
+            after = change(before)
+            if after is None:
+                return before
+            try:
+                await self._ports.catalogue.commit(Swap(before, after))
+            except Clash:
+                continue
+            self.wake()
+            return after
+        raise Clash("this job is changing too fast: try again")
+
+    def _moved(self, job: Job, state: JobState, **more: object) -> Job:
+        moved: Job = msgspec.structs.replace(job, state=state, **more)
+        return moved
+
+
+def _check_options(options: SyncOptions) -> None:
+    if options.max_delete < 0:
+        raise Invalid("max_delete is a number from 0")
+    if options.rate is not None and options.rate < 1:
+        raise Invalid("rate is a number of bytes a second, from 1")
+    if options.at_once is not None and not 1 <= options.at_once <= MOST_AT_ONCE:
+        raise Invalid(f"at_once is a number from 1 to {MOST_AT_ONCE}")
+    if not 0 <= options.wait <= 3600:
+        raise Invalid("wait is a number of seconds from 0 to 3600")
+    if options.undo_of is not None:
+        raise Invalid("an undo is asked for by its own call")

@@ -1,0 +1,142 @@
+"""A part of a bucket as one side of a sync. What is Kist's own in the bucket is never seen, written or removed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from kist.errors import BucketMissing, ObjectMissing, SourceMissing, Stale, Unsupported
+from kist.model.content import Condition, Listed, Opened, PutRules, Span, Stored
+from kist.model.place import RESERVED, Place
+from kist.ports.store import Copies, ObjectStore, TakesParts
+from kist.ports.tree import Item, Trouble
+
+BATCH = 1000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class BucketTree:
+    """``Tree`` on the keys of a bucket that begin with ``prefix``, which is empty or ends with a slash.
+
+    ``md5_etags``: an ETag of the store's says what the MD5 of the bytes is, or of the MD5s of their parts.
+    """
+
+    def __init__(self, store: ObjectStore, bucket: str, prefix: str = "", *, md5_etags: bool = False) -> None:
+        self.store = store
+        self.md5_etags = md5_etags
+        self.bucket = bucket
+        self.prefix = prefix
+
+    @property
+    def name(self) -> str:
+        return f"{self.bucket}/{self.prefix}".rstrip("/")
+
+    async def identity(self) -> str:
+        """A bucket is itself as long as it is there."""
+        try:
+            async for _ in self.store.list(self.bucket, self.prefix):
+                break
+        except BucketMissing as error:
+            raise SourceMissing(f"there is no bucket {self.bucket}") from error
+        return self.name
+
+    async def items(self) -> AsyncIterator[list[Item | Trouble]]:
+        batch: list[Item | Trouble] = []
+        skipped = len(self.prefix)
+        async for listed in self.store.list(self.bucket, self.prefix):
+            if listed.key.startswith(RESERVED):
+                continue
+            key = listed.key[skipped:]
+            if key:
+                batch.append(_item(key, listed))
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    async def item(self, key: str) -> Item | None:
+        try:
+            return item_of(key, await self.store.head(self.place(key)))
+        except ObjectMissing:
+            return None
+
+    async def open(self, item: Item, span: Span | None = None) -> ObjectReading:
+        try:
+            return ObjectReading(await self.store.open(self.place(item.key), span, Condition(item.etag)))
+        except Stale as error:
+            raise Stale(f"{item.key} has changed since it was listed") from error
+
+    async def keep(self, key: str, aside: str) -> bool:
+        return await self._copied(self.place(key), Place(self.bucket, aside)) is not None
+
+    async def kept(self, aside: str) -> Item | None:
+        try:
+            return item_of(aside, await self.store.head(Place(self.bucket, aside)))
+        except ObjectMissing:
+            return None
+
+    async def restore(self, aside: str, key: str) -> Item | None:
+        stored = await self._copied(Place(self.bucket, aside), self.place(key))
+        return None if stored is None else item_of(key, stored)
+
+    async def remove(self, *keys: str) -> None:
+        await self.store.erase(*map(self.place, keys))
+
+    async def write(self, key: str, body: AsyncIterator[bytes], *, size: int, modified: int) -> Item:
+        """Put an object whole, or nothing. The store keeps its own time; the manifest remembers the source's."""
+        stored = await self.store.put(self.place(key), body, PutRules(size=size))
+        return item_of(key, stored)
+
+    async def copy(self, source: Place, key: str) -> Item:
+        """Make the object at ``key`` a copy within the store. ``ObjectMissing``."""
+        return item_of(key, await self.copies.copy(source, self.place(key), PutRules()))
+
+    @property
+    def copies(self) -> Copies:
+        if not isinstance(self.store, Copies):
+            raise Unsupported("this store cannot copy within itself, so nothing can be put aside")
+        return self.store
+
+    @property
+    def takes_parts(self) -> TakesParts | None:
+        return self.store if isinstance(self.store, TakesParts) else None
+
+    def place(self, key: str) -> Place:
+        """Where ``key`` is. ``BadName`` for one that no store can hold."""
+        return Place(self.bucket, self.prefix + key)
+
+    async def _copied(self, source: Place, target: Place) -> Stored | None:
+        try:
+            kept = await self.store.head(source)
+            return await self.copies.copy(source, target, PutRules(type=kept.type or PutRules().type))
+        except ObjectMissing:
+            return None
+
+
+class ObjectReading:
+    """``Reading`` of an object, which the store gives as it was when it was opened."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+
+    def blocks(self) -> AsyncIterator[bytes]:
+        return self._opened.body
+
+    async def close(self) -> None:
+        await self._opened.close()
+
+
+def item_of(key: str, stored: Stored) -> Item:
+    """A stored object as a tree shows it."""
+    return Item(key, stored.size, nanoseconds(stored.modified), stored.etag)
+
+
+def _item(key: str, listed: Listed) -> Item:
+    return Item(key, listed.size, nanoseconds(listed.modified), listed.etag)
+
+
+def nanoseconds(moment: datetime) -> int:
+    """Since the epoch, exactly: a float would round."""
+    since = moment - _EPOCH
+    return ((since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds) * 1000

@@ -1,0 +1,192 @@
+"""Carry one file from one side to the other: whole where it is small, in parts at a time where it is large."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from kist.errors import Incomplete, Stale, Stopped, UploadMissing
+from kist.model.content import PartRef, PutRules, Span
+from kist.model.signatures import MAX_PARTS
+from kist.ports.tree import Item, Tree
+from kist.sync.bucket import BucketTree, item_of
+from kist.sync.folder import Draft, FolderTree
+from kist.sync.pace import Pace
+from kist.sync.together import together
+
+LARGE = 64 << 20
+"""From this size on a file is carried in parts."""
+PART = 16 << 20
+PARTS_AT_ONCE = 4
+
+Remember = Callable[[str], Awaitable[None]]
+
+
+@dataclass
+class Carrier:
+    """Carries files from ``source`` to ``dest``. ``passed`` is told of bytes; ``stopping`` ends large ones early."""
+
+    source: Tree
+    dest: FolderTree | BucketTree
+    pace: Pace
+    passed: Callable[[int], None]
+    stopping: Callable[[], bool]
+
+    async def carry(self, item: Item, *, parts_id: str | None, remember: Remember) -> Item:
+        """Make the destination's file what ``item`` is, and return it as it is there then.
+
+        ``parts_id``: of a multipart upload that an earlier try began; a new one is told to ``remember`` before its
+        first part. ``Stale`` when the source changes meanwhile, ``Stopped`` in the middle of a large file.
+        """
+        source, dest = self.source, self.dest
+        if isinstance(source, BucketTree) and isinstance(dest, BucketTree) and source.store is dest.store:
+            copied = await dest.copy(source.place(item.key), item.key)
+            self.passed(item.size)
+            return copied
+        if item.size < LARGE:
+            return await self._whole(item)
+        if isinstance(self.dest, FolderTree):
+            return await self._gathered(item, self.dest)
+        if self.dest.takes_parts is not None:
+            return await self._in_parts(item, self.dest, parts_id, remember)
+        return await self._whole(item)
+
+    async def _whole(self, item: Item) -> Item:
+        reading = await self.source.open(item)
+        try:
+            return await self.dest.write(
+                item.key, self._counted(reading.blocks()), size=item.size, modified=item.modified
+            )
+        except Incomplete as error:
+            raise Stale(f"{item.key} has changed while it was read") from error
+        finally:
+            await reading.close()
+
+    async def _counted(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for block in blocks:
+            await self.pace.pass_bytes(len(block))
+            self.passed(len(block))
+            yield block
+
+    async def _gathered(self, item: Item, dest: FolderTree) -> Item:
+        """Download: several ranges at a time into one file."""
+        draft = await dest.draft(item.size)
+        try:
+            await self._each(_spans(item.size, PART), lambda number, span: self._fetch(item, draft, span, dest))
+            return await dest.publish(draft, item.key, item.modified)
+        finally:
+            draft.drop()
+
+    async def _fetch(self, item: Item, draft: Draft, span: Span, dest: FolderTree) -> None:
+        reading = await self.source.open(item, span)
+        at = span.start
+        try:
+            async for block in self._counted(reading.blocks()):
+                await dest.write_block(draft, block, at)
+                at += len(block)
+        finally:
+            await reading.close()
+        if at != span.stop:
+            raise Stale(f"{item.key} has changed while it was read")
+
+    async def _in_parts(self, item: Item, dest: BucketTree, parts_id: str | None, remember: Remember) -> Item:
+        """Upload: several parts at a time. What an earlier try has brought is not sent again."""
+        store, place = dest.takes_parts, dest.place(item.key)
+        assert store is not None
+        there: dict[int, PartRef] = {}
+        if parts_id is not None:
+            try:
+                there = {part.number: part async for part in store.parts(place, parts_id)}
+            except UploadMissing:
+                parts_id = None
+        if parts_id is None:
+            parts_id = await store.start_parts(place, PutRules(size=item.size))
+            await remember(parts_id)
+        spans = _spans(item.size, max(PART, -(-item.size // MAX_PARTS)))
+
+        async def send(number: int, span: Span) -> None:
+            kept = there.get(number)
+            if kept is not None and kept.size == span.length:
+                self.passed(span.length)
+                return
+            there[number] = await store.put_part(place, parts_id, number, await self._read(item, span))
+
+        await self._each(spans, send)
+        stored = await store.finish_parts(place, parts_id, [there[number] for number in range(1, len(spans) + 1)])
+        return item_of(item.key, stored)
+
+    async def _read(self, item: Item, span: Span) -> bytes:
+        reading = await self.source.open(item, span)
+        try:
+            return b"".join([block async for block in self._counted(reading.blocks())])
+        finally:
+            await reading.close()
+
+    async def _each(self, spans: list[Span], work: Callable[[int, Span], Awaitable[None]]) -> None:
+        """Work on a few spans at a time; ``Stopped`` before the next one once the job is to stop."""
+        waiting = iter(enumerate(spans, 1))
+
+        async def worker() -> None:
+            for number, span in waiting:
+                if self.stopping():
+                    raise Stopped("the job was cancelled")
+                await work(number, span)
+
+        async with together() as start:
+            for _ in range(min(PARTS_AT_ONCE, len(spans))):
+                start(worker())
+
+
+def _spans(size: int, part: int) -> list[Span]:
+    return [Span(start, min(start + part, size)) for start in range(0, size, part)]
+
+
+async def digest_of(tree: Tree, item: Item) -> str:
+    """The MD5 of an item's bytes in hex, which is its ETag where it was put in one piece."""
+    return (await _digests(tree, item, 0))[0]
+
+
+async def same_bytes(source: Tree, dest: Tree, one: Item, other: Item) -> bool:
+    """Whether two items of the same size have the same bytes. Where an ETag tells, only the other side is read."""
+    for tree, item, etagged, etag in ((source, one, dest, other.etag), (dest, other, source, one.etag)):
+        if not (isinstance(etagged, BucketTree) and etagged.md5_etags):
+            continue
+        if len(etag) == 32 and "-" not in etag:
+            return await digest_of(tree, item) == etag
+        parts = etag.partition("-")[2]
+        if len(etag) > 33 and parts.isdigit() and etag[32] == "-":
+            part = _part_size(item.size, int(parts))
+            if part is not None:
+                return (await _digests(tree, item, part))[1] == etag
+    return await digest_of(source, one) == await digest_of(dest, other)
+
+
+def _part_size(size: int, parts: int) -> int | None:
+    """In which parts an object of ``size`` was sent that has so many: the usual sizes, in whole mebibytes."""
+    for mebibytes in (8, 16, 5, 10, 15, 32, 64, 100, 128, 256, 512):
+        if -(-size // (mebibytes << 20)) == parts:
+            return mebibytes << 20
+    return None
+
+
+async def _digests(tree: Tree, item: Item, part: int) -> tuple[str, str]:
+    """The MD5 of the bytes, and the ETag that they have as parts of ``part`` bytes (empty for 0)."""
+    whole, joined, count = hashlib.md5(usedforsecurity=False), hashlib.md5(usedforsecurity=False), 0
+    current, room = hashlib.md5(usedforsecurity=False), part
+    reading = await tree.open(item)
+    try:
+        async for block in reading.blocks():
+            whole.update(block)
+            while part and block:
+                current.update(block[:room])
+                room, block = room - len(block[:room]), block[room:]
+                if room == 0:
+                    joined.update(current.digest())
+                    current, room, count = hashlib.md5(usedforsecurity=False), part, count + 1
+    finally:
+        await reading.close()
+    if part and room != part:
+        joined.update(current.digest())
+        count += 1
+    return whole.hexdigest(), f"{joined.hexdigest()}-{count}" if part else ""
