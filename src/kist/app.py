@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -37,6 +38,7 @@ from kist.service.uncounted import Uncounted
 from kist.settings import Settings
 from kist.system import SystemClock, SystemIds
 from kist.wire.routes import Dialect
+from kist.working import Work
 
 THREADS = 16
 LOCAL_STORES = ("disk", "memory")
@@ -49,21 +51,35 @@ ADMIN_KEY_FILE = "admin-key"
 log = logging.getLogger("kist")
 
 
+@dataclass(frozen=True)
+class Assembled:
+    """A Kist, and what it takes to carry out its jobs in this process."""
+
+    kist: Kist
+    work: Work
+
+
 async def build(settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None) -> Kist:
-    """The Kist that ``settings`` describe. Close what is returned.
+    """The Kist that ``settings`` describe. Close what is returned. Its jobs are left to others.
 
     ``Misconfigured`` or ``StoreRefused`` when the settings cannot work.
     """
+    return (await assemble(settings, clock=clock, ids=ids)).kist
+
+
+async def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None) -> Assembled:
+    """The same with what carries out its jobs."""
     recognise_token = token_reader(settings)
     ports = await open_ports(settings, clock or SystemClock(), ids or SystemIds())
     rates = Rates(ports.clock, per_actor=settings.rate_key, per_address=settings.rate_address)
-    return join(
+    kist = join(
         ports,
         recognise_token=recognise_token,
         anonymous=settings.anonymous,
         rates=rates,
         measures=partial(prometheus, ports.clock),
     )
+    return Assembled(kist, Work(ports, threads()))
 
 
 async def open_ports(settings: Settings, clock: Clock, ids: Ids) -> Ports:

@@ -17,7 +17,7 @@ import urllib3
 from starlette.applications import Starlette
 from tests.servers.server import S3Server
 
-from kist.app import build, dialects
+from kist.app import assemble, dialects
 from kist.asgi.app import build_asgi
 from kist.asgi.options import HostOptions
 from kist.asgi.serving import in_thread
@@ -131,7 +131,9 @@ def serving(settings: Settings, options: HostOptions | None = None, prepare: Pre
     kept: dict[str, Any] = {}
 
     async def make(url: str) -> Starlette:
-        kist = kept["kist"] = await build(dataclasses.replace(settings, public_url=settings.public_url or url))
+        made = await assemble(dataclasses.replace(settings, public_url=settings.public_url or url))
+        kist = kept["kist"] = made.kist
+        kept["worker"] = asyncio.create_task(made.work.worker(kist).run())
         kept["loop"] = asyncio.get_running_loop()
         if prepare is not None:
             await prepare(kist)
@@ -141,6 +143,8 @@ def serving(settings: Settings, options: HostOptions | None = None, prepare: Pre
         @contextlib.asynccontextmanager
         async def lifespan(app: Starlette) -> Any:
             yield
+            kept["worker"].cancel()
+            await asyncio.gather(kept["worker"], return_exceptions=True)
             await kist.close()
 
         return build_asgi(

@@ -14,7 +14,7 @@ from kist.errors import KistError
 
 COMMANDS: dict[str, str] = {
     "serve": "Serve files over HTTP.",
-    "worker": "Run the chores alone, beside servers.",
+    "worker": "Run jobs and chores alone, beside servers.",
     "migrate": "Bring the database's tables up to date.",
     "doctor": "Say what is wrong, and how to mend it.",
     "key": "Make, list and revoke keys.",

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import click
 
-from kist.app import ADMIN_KEY_FILE, build, dialects, first_admin_key
+from kist.app import ADMIN_KEY_FILE, assemble, dialects, first_admin_key
 from kist.asgi.app import build_asgi
 from kist.asgi.logs import log_to
 from kist.asgi.options import HostOptions
@@ -52,17 +52,22 @@ def refuse_anonymous_to_all(settings: Settings, host: str) -> None:
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     url = settings.public_url or _reachable(listener)
-    kist = await build(replace(settings, public_url=url))
+    assembled = await assemble(replace(settings, public_url=url))
+    kist = assembled.kist
     try:
         key = await first_admin_key(kist, settings.home)
         options = HostOptions(base_url=url, origins=settings.origins, trusted_proxies=settings.trusted_proxies)
         app = build_asgi(kist, dialects(settings), options=options)
-        chores = asyncio.create_task(run_schedule(kist, SystemClock()))
-        chores.add_done_callback(_tell_end)
+        beside = [
+            asyncio.create_task(run_schedule(kist, SystemClock()), name="chores"),
+            asyncio.create_task(assembled.work.worker(kist).run(), name="jobs"),
+        ]
+        for task in beside:
+            task.add_done_callback(_tell_end)
         try:
             await serve(app, listener, started=lambda: _greet(settings, _reachable(listener), key))
         finally:
-            await _end(chores)
+            await _end(beside)
     finally:
         await kist.close()
     click.echo("stopped", err=True)
@@ -73,14 +78,15 @@ def _reachable(listener: socket.socket) -> str:
     return address_of(listener).replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]")
 
 
-async def _end(chores: asyncio.Task[None]) -> None:
-    chores.cancel()
-    await asyncio.gather(chores, return_exceptions=True)
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _tell_end(chores: asyncio.Task[None]) -> None:
-    if not chores.cancelled() and chores.exception() is not None:
-        log.error("the chores have stopped: restart the server", exc_info=chores.exception())
+def _tell_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("the %s have stopped: restart the server", task.get_name(), exc_info=task.exception())
 
 
 def _greet(settings: Settings, url: str, key: str | None) -> None:

@@ -1,4 +1,4 @@
-"""``kist worker``: the chores without a server, beside servers that others run."""
+"""``kist worker``: jobs and chores without a server, beside servers that others run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 
 import click
 
-from kist.app import build
+from kist.app import assemble
 from kist.chores.schedule import CHORES, run_schedule
 from kist.cli.options import DEBUG
 from kist.cli.shown import escaped
@@ -16,26 +16,34 @@ from kist.settings import Settings, read_settings
 from kist.system import SystemClock
 
 
-@click.command(name="worker", short_help="Run the chores alone, beside servers.")
+@click.command(name="worker", short_help="Run jobs and chores alone, beside servers.")
 @DEBUG
 def command() -> None:
-    """Run the chores on their schedule until Ctrl-C or SIGTERM. `kist serve` does so as well; both at once is fine."""
+    """Carry out jobs, and run the chores on their schedule, until Ctrl-C or SIGTERM. `kist serve` does so as well; both at once is fine."""
     settings = read_settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     asyncio.run(_work(settings))
 
 
 async def _work(settings: Settings) -> None:
-    kist = await build(settings)
+    assembled = await assemble(settings)
+    kist = assembled.kist
     try:
-        chores = asyncio.create_task(run_schedule(kist, SystemClock()))
+        tasks = [
+            asyncio.create_task(run_schedule(kist, SystemClock())),
+            asyncio.create_task(assembled.work.worker(kist).run()),
+        ]
         for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, chores.cancel)
+            asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])
         names = ", ".join(chore.name for chore in CHORES)
-        click.echo(f"Working on {escaped(str(settings.home))}: {names}. Ctrl-C stops.")
-        await asyncio.wait([chores])
-        if not chores.cancelled():
-            chores.result()
+        click.echo(f"Working on {escaped(str(settings.home))}: jobs, {names}. Ctrl-C stops.")
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            if not task.cancelled():
+                task.result()
     finally:
         await kist.close()
     click.echo("stopped", err=True)
