@@ -89,6 +89,6 @@ class Scene:
 
 
 async def scene(settings: Any, folder: Path) -> Scene:
+    """A Kist of these settings beside ``folder``, which is there."""
     ports = await open_ports(settings, SystemClock(), SystemIds())
-    folder.mkdir(exist_ok=True)
     return Scene(ports, join(ports), Work(ports, threads()), folder, ports.bucket)

@@ -19,7 +19,7 @@ from kist.system import SystemClock
 @click.command(name="worker", short_help="Run jobs and chores alone, beside servers.")
 @DEBUG
 def command() -> None:
-    """Carry out jobs, and run the chores on their schedule, until Ctrl-C or SIGTERM. `kist serve` does so as well; both at once is fine."""
+    """Carry out jobs and run the chores until Ctrl-C or SIGTERM. `kist serve` does so as well; both at once is fine."""
     settings = read_settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     asyncio.run(_work(settings))
