@@ -210,3 +210,18 @@ def test_8_the_address_of_the_file_works_once_it_is_complete(stored: Site, ann: 
     ann.post(made, b"data")
     ann.complete(made)
     assert ann.read(made).body == b"data"
+
+
+def test_an_admin_who_fetches_what_is_anothers_is_written_down(stored: Site, ann: Uploader) -> None:
+    made = ann.create(filename="a.txt")
+    assert ann.post(made, b"data").status == 204
+    assert ann.complete(made).status == 200
+
+    def reads() -> list[str]:
+        entries = stored.run(stored.kist._ports.catalogue.audit(100))
+        return [entry.actor for entry in entries if entry.thing == f"file:{made['id']}" and entry.action == "read"]
+
+    assert ann.fetch(made).status == 302
+    assert reads() == []
+    assert Uploader(stored.admin).fetch(made).status == 302
+    assert reads() == ["root"]

@@ -124,6 +124,7 @@ async def create(call: Call, kist: Kist, *, mount: str) -> Reply:
 async def fetch(call: Call, kist: Kist) -> Reply:
     """Send the caller on to where the store gives the bytes of a complete file, to be saved."""
     file = await kist.files.get(call.actor, call.params["id"])
+    await kist.downloads.note_read(call.actor, file)
     address = kist.downloads.signed(file, kist.contracts.form_life, shown_as=shown_as(file))
     return Reply.empty(302, [("location", address)])
 
