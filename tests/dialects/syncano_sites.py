@@ -107,14 +107,16 @@ class Socket:
 
 
 @contextlib.contextmanager
-def socket_on(kind: str, home: Path, request: pytest.FixtureRequest, **more: str) -> Iterator[Socket]:
+def socket_on(
+    kind: str, home: Path, request: pytest.FixtureRequest, *, signing_key: bool = True, **more: str
+) -> Iterator[Socket]:
     """A socket of a new instance, beside a second one, on a kind of store."""
     instance = f"i{uuid.uuid4().hex[:10]}"
     settings = {
         "KIST_INSTANCES": f"{instance},{instance}b",
         "KIST_INSTANCE_DOMAINS": "syncano.space",
     } | more
-    with direct_site(kind, home, request, signing_key=True, in_all=True, **settings) as site:
+    with direct_site(kind, home, request, signing_key=signing_key, in_all=True, **settings) as site:
         yield Socket(site, instance)
 
 
@@ -139,5 +141,5 @@ def said(endpoint: str, answer: Answer) -> str:
 def strict_socket(kind: str, home: Path, request: pytest.FixtureRequest) -> Iterator[Socket]:
     """A socket whose server takes files of 100,000 bytes, and no scripts."""
     limits = {"KIST_MAX_UPLOAD_SIZE": "100000", "KIST_TYPES": "text/plain,image/*,application/octet-stream"}
-    with socket_on(kind, home, request, **limits) as found:
+    with socket_on(kind, home, request, signing_key=True, **limits) as found:
         yield found

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
+from tests.acceptance.direct_sites import ORIGIN
 from tests.dialects.syncano_sites import BASE64, HELLO, METHODS, Socket, socket_on
 
 from kist.model.content import PutRules
@@ -267,6 +268,7 @@ def test_each_instance_has_a_bucket_of_its_own(socket: Socket) -> None:
         socket.call("user-read", {**socket.ann, "name": "there"}, headers={"host": f"{host.upper()}:443"}).status == 200
     )
     assert socket.call("user-read", {**socket.ann, "name": "here"}, headers={"host": "api.example"}).status == 200
+    assert socket.call("user-read", {**socket.ann, "name": "here"}, headers={"host": "[x"}).status == 200
     for answer in (
         socket.call("user-read", {**socket.ann, "name": "here"}, headers={"host": "stranger.syncano.space"}),
         socket.call("user-read", {**socket.ann, "name": "here"}, prefix=other.replace(f"{socket.instance}b", "kist")),
@@ -309,3 +311,5 @@ def test_head_and_options_are_answered(socket: Socket, endpoint: str) -> None:
     assert (answer.status, answer.body) == (200, b"")
     answer = socket.site.nobody.call("OPTIONS", path)
     assert (answer.status, set(METHODS) <= set(answer.headers["allow"].split(", "))) == (204, True)
+    allowed = socket.site.nobody.call("OPTIONS", path, origin=ORIGIN).headers["access-control-allow-headers"]
+    assert {"x-user-key", "x-api-key", "authorization", "content-type"} <= set(allowed.split(", "))

@@ -139,6 +139,8 @@ def test_an_admins_key_in_a_users_place_is_that_user_and_no_admin(socket: Socket
     assert socket.call("make-links", {**as_user, "fileNames": ["ann/mine"]}).status == 403
     assert socket.call("user-read", {**as_user, "name": "mine"}).status == 404
     assert socket.call("user-upload", {**as_user, "name": "mine", "file": BASE64}).status == 200
+    beside = socket.call("make-links", {**as_user, "fileNames": ["ann/mine", "root/mine"]}, headers=socket.admin)
+    assert set(beside.json["files"]) == {"root/mine"}
     assert ("root", "mine") in {(owner, name.rpartition("/")[2]) for owner, name in socket.names(socket.site.admin)}
 
 

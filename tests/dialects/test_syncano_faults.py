@@ -165,6 +165,15 @@ class TestTheFaultsOfTheOriginal:
         answers = [socket.as_ann("user-upload", name=name, file=BASE64) for name in ("e1", "e2")]
         assert answers[0].json["ETag"] == answers[1].json["ETag"]
 
+    def test_6_a_store_that_would_give_more_away_signs_no_links_to_upload_to(
+        self, request: pytest.FixtureRequest, tmp_path: Path
+    ) -> None:
+        with socket_on("rgw", tmp_path, request, signing_key=False) as socket:
+            for endpoint in ("user-upload-link", "admin-upload-link"):
+                answer = ask(socket, endpoint, name="x")
+                assert (answer.status, "use user-upload" in said(endpoint, answer)) == (409, True)
+            assert socket.get(socket.link("x")) == HELLO
+
     @pytest.mark.parametrize("life", ["0", "-1", "x", "1.5", "NaN"])
     def test_7_a_life_of_links_that_is_none_stops_the_start(self, life: str, tmp_path: Path) -> None:
         with pytest.raises(Misconfigured, match="EXPIRE"):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from kist.dialects.syncano.arguments import Keys
 from kist.errors import NotAllowed, NotSignedIn
-from kist.model.actor import Actor
+from kist.model.actor import Actor, Role
 from kist.service.kist import Kist
 from kist.wire.call import Call
 from kist.wire.credentials import any_scheme
@@ -74,6 +74,8 @@ def _told_apart(call: Call, user: Actor | None, other: Actor | None) -> Callers:
         user = call.actor  # as whom callers of this contract without a key act
     if other is not None and not other.is_admin:
         user, other = user or other, None
+    if user is not None and user.is_admin:
+        user = Actor(user.id, Role.USER, user.via)
     found = Callers(user, other)
     # For the log: the host knew of nobody when the key came in the body.
     call.actor = user or other or call.actor

@@ -67,7 +67,7 @@ class _Making:
         self._life = life
 
     async def links(self, names: Sequence[object]) -> LinksByName:
-        addresses, errors = _addresses(self._bucket, names)
+        addresses, errors = _texts(names)
         found: dict[str, File] = {}
         for some in _in_turn(list(addresses.values())):
             found |= await self._kist.addressed.find(self._bucket, some)
@@ -80,6 +80,8 @@ class _Making:
                     links[name] = await self._object_link(name)
                 else:
                     files[name] = file
+            except BadName as error:
+                errors.append(f"{_shown_text(name)}: {error.message}")
             except UploadRefused as error:
                 errors.append(f"{name}: {error.message}")
             except Missing:
@@ -94,6 +96,8 @@ class _Making:
 
         What looks absent may have come by a link and have been refused: its owner and admins are told why.
         """
+        if file is None:
+            Address(self._bucket, address)  # only now: what was found had a good one
         if self._user is None:
             with suppress(FileMissing):
                 return file or await self._kist.addressed.get(self._admin, self._bucket, address)
@@ -109,19 +113,10 @@ class _Making:
         return await self._kist.objects.address(self._admin, self._bucket, name, self._life)
 
 
-def _addresses(bucket: str, names: Sequence[object]) -> tuple[dict[str, str], list[str]]:
-    """The names that can be ones with their addresses, and what is said of the others."""
-    addresses: dict[str, str] = {}
-    errors: list[str] = []
-    for name in names:
-        if not isinstance(name, str):
-            errors.append(f"{_shown_text(name)} is not a string")
-            continue
-        try:
-            addresses[name] = Address(bucket, normalize("NFC", name)).text
-        except BadName as error:
-            errors.append(f"{_shown_text(name)}: {error.message}")
-    return addresses, errors
+def _texts(names: Sequence[object]) -> tuple[dict[str, str], list[str]]:
+    """The names with the addresses that they mean, and what is said of what is no name."""
+    errors = [f"{_shown_text(name)} is not a string" for name in names if not isinstance(name, str)]
+    return {name: normalize("NFC", name) for name in names if isinstance(name, str)}, errors
 
 
 def _in_turn(addresses: Sequence[str]) -> Iterator[Sequence[str]]:

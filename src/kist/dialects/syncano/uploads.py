@@ -11,7 +11,7 @@ from kist.dialects.syncano.answers import REQUIRED, SLASH
 from kist.dialects.syncano.arguments import Arguments, Keys, Sent, one_file, read, read_with_file
 from kist.dialects.syncano.callers import admin_key, callers, user_key
 from kist.dialects.syncano.instances import bucket_of
-from kist.errors import FileMissing, Invalid, NotAllowed
+from kist.errors import FileMissing, Invalid, NotAllowed, UnsafeWay
 from kist.model.actor import Actor
 from kist.model.file import File
 from kist.model.media import UNKNOWN
@@ -50,7 +50,7 @@ async def user_upload_link(call: Call, kist: Kist) -> Reply:
     user = (await callers(call, kist, sent.keys)).the_user()
     address = _own_address(user, sent.arguments)
     bucket = await bucket_of(call, kist, sent.arguments, user)
-    return Reply.json(SignedLink(await kist.addressed.link(user, bucket, address, link_life(kist, SHORT))))
+    return Reply.json(await _upload_link(kist, user, bucket, address))
 
 
 async def user_read(call: Call, kist: Kist) -> Reply:
@@ -89,7 +89,7 @@ async def admin_upload_link(call: Call, kist: Kist) -> Reply:
     admin = (await callers(call, kist, sent.keys)).the_admin()
     name = _name(sent.arguments)
     bucket = await bucket_of(call, kist, sent.arguments, admin, admin=True)
-    return Reply.json(SignedLink(await kist.addressed.link(admin, bucket, name, link_life(kist, SHORT))))
+    return Reply.json(await _upload_link(kist, admin, bucket, name))
 
 
 async def admin_upload(call: Call, kist: Kist) -> Reply:
@@ -109,6 +109,15 @@ async def admin_upload(call: Call, kist: Kist) -> Reply:
 def link_life(kist: Kist, otherwise: timedelta) -> timedelta:
     """How long a link lives: as long as EXPIRE says, else ``otherwise``; never longer than the operator allows."""
     return min(kist.contracts.link_life or otherwise, kist.limits.link_life_max)
+
+
+async def _upload_link(kist: Kist, actor: Actor, bucket: str, address: str) -> SignedLink:
+    try:
+        return SignedLink(await kist.addressed.link(actor, bucket, address, link_life(kist, SHORT)))
+    except UnsafeWay as error:
+        failed = error.about.get("failed", ())
+        message = "links to upload to are not safe on this store as it is set up (kist doctor --probe): use user-upload"
+        raise UnsafeWay(message, failed=failed) from error
 
 
 async def _receive(kist: Kist, sent: Sent, actor: Actor, bucket: str, address: str) -> File:
