@@ -94,4 +94,13 @@ def test_expire_and_erase_do_their_duty_together(world: World) -> None:
 
 
 def test_the_schedule_knows_all_chores() -> None:
-    assert {chore.name for chore in CHORES} == {"probe", "settle", "expire", "erase", "count", "digest", "audit"}
+    assert {chore.name for chore in CHORES} == {
+        "probe",
+        "settle",
+        "expire",
+        "erase",
+        "count",
+        "digest",
+        "trash",
+        "audit",
+    }

@@ -12,11 +12,12 @@ from kist.chores.erase import ERASE
 from kist.chores.expire import EXPIRE
 from kist.chores.probe import PROBE
 from kist.chores.settle import SETTLE
+from kist.chores.trash import TRASH
 from kist.errors import KistError
 from kist.ports.system import Clock
 from kist.service.kist import Kist
 
-CHORES: tuple[Chore, ...] = (PROBE, SETTLE, EXPIRE, ERASE, COUNT, DIGEST, AUDIT)
+CHORES: tuple[Chore, ...] = (PROBE, SETTLE, EXPIRE, ERASE, COUNT, DIGEST, TRASH, AUDIT)
 
 log = logging.getLogger("kist.chores")
 

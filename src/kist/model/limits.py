@@ -33,6 +33,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     ``ended_life``: the same for ended uploads and links. ``link_life``: of a link when none is asked for, at most
     ``link_life_max``. ``link_window``: how long the address that a link leads to stays the same; it is valid twice
     as long. ``stray_life``: how old an object of Kist's without a row must be before it is taken for a stray one.
+    ``trash_life``: how long what a sync has replaced or deleted can be brought back.
     """
 
     max_upload_size: int = 5 * GIB
@@ -62,6 +63,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     link_life_max: timedelta = timedelta(days=7)
     link_window: timedelta = timedelta(seconds=30)
     stray_life: timedelta = timedelta(hours=25)
+    trash_life: timedelta = timedelta(days=7)
 
     def takes(self, type: str) -> bool:
         """Whether a media type is among those that are taken."""

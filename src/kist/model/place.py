@@ -14,6 +14,7 @@ RESERVED = ".kist/"
 STAGING = ".kist/in/"
 PARTS = ".kist/parts/"
 OBJECTS = ".kist/objects/"
+TRASH = ".kist/trash/"
 
 MAX_KEY_BYTES = 1024
 

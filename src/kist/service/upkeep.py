@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from datetime import datetime
 
-from kist.errors import Broken, Clash, FileMissing, KistError
+from kist.errors import Broken, BucketMissing, Clash, FileMissing, KistError
+from kist.model.bucket import BucketState
 from kist.model.changes import Drop
 from kist.model.file import File, FileState
 from kist.model.link import Link
+from kist.model.place import TRASH, Place
 from kist.model.rows import Doomed
 from kist.model.upload import Upload, UploadState
 from kist.service.ending import end, end_ticket
@@ -102,6 +105,27 @@ class Upkeep:
         if first_error is not None:
             raise first_error
         return erased
+
+    async def erase_trash(self) -> int:
+        """Erase what syncs put aside longer ago than it can be brought back, in every bucket. Returns how many."""
+        before = self._ports.clock.now() - self._ports.limits.trash_life
+        made = [bucket.name for bucket in await self._ports.catalogue.buckets() if bucket.state is BucketState.READY]
+        erased = 0
+        for bucket in dict.fromkeys((self._ports.bucket, *made)):
+            with suppress(BucketMissing):
+                erased += await self._erase_old(bucket, before)
+        return erased
+
+    async def _erase_old(self, bucket: str, before: datetime) -> int:
+        erased, old = 0, []
+        async for listed in self._ports.store.list(bucket, TRASH):
+            if listed.modified < before:
+                old.append(Place(bucket, listed.key))
+            if len(old) == BATCH:
+                await self._ports.store.erase(*old)
+                erased, old = erased + len(old), []
+        await self._ports.store.erase(*old)
+        return erased + len(old)
 
     async def erase_in(self, bucket: str) -> int:
         """Erase the bytes of every doomed place of ``bucket`` at once: it is to be removed. Returns how many."""

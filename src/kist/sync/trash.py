@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-TRASH = ".kist/trash/"
+from kist.model.place import TRASH
 
 
 def trash_of(job: str, key: str) -> str:
