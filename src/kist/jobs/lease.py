@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import msgspec
@@ -21,6 +22,7 @@ class HeldLease:
     def __init__(self, catalogue: Catalogue, clock: Clock, job: Job) -> None:
         self._catalogue = catalogue
         self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
         self.job = job
 
     @property
@@ -32,12 +34,13 @@ class HeldLease:
 
         ``LeaseLost`` when another worker has the job now: nothing of ``changes`` is written.
         """
-        until = self._clock.now() + LEASE
-        await self._write(changes, lease_until=until, progress=progress or self.job.progress)
-        seen = await self._catalogue.job(self.job.id)
-        if seen.fence != self.job.fence:
-            raise LeaseLost("another worker has taken this job over")
-        self.job = seen
+        async with self._one_at_a_time:
+            until = self._clock.now() + LEASE
+            await self._write(changes, lease_until=until, progress=progress or self.job.progress)
+            seen = await self._catalogue.job(self.job.id)
+            if seen.fence != self.job.fence:
+                raise LeaseLost("another worker has taken this job over")
+            self.job = seen
 
     async def move(self, state: JobState, *changes: Change, **more: object) -> None:
         """The job goes on in another state; one that has ended is given back."""
@@ -45,7 +48,8 @@ class HeldLease:
             more |= {"ended_at": self._clock.now(), "worker": None, "lease_until": None}
         elif state is JobState.NEEDS_CONFIRMATION:
             more |= {"worker": None, "lease_until": None}
-        await self._write(changes, state=state, **more)
+        async with self._one_at_a_time:
+            await self._write(changes, state=state, **more)
 
     async def _write(self, changes: tuple[Change, ...], **wanted: object) -> None:
         after: Job = msgspec.structs.replace(self.job, **wanted)
@@ -65,8 +69,12 @@ class HeldLease:
 
 
 async def claim(catalogue: Catalogue, clock: Clock, worker: str, job: Job) -> HeldLease | None:
-    """Take a job whose last worker, if it had one, shows no sign of life any more. None when another was quicker."""
-    held = job.worker is not None and job.lease_until is not None and job.lease_until > clock.now()
+    """Take a job whose last worker, if it had one, shows no sign of life any more. None when another was quicker.
+
+    A lease that ends later than any can was given before the clock was set back: it must not keep a dead worker's job.
+    """
+    now = clock.now()
+    held = job.worker is not None and job.lease_until is not None and now < job.lease_until <= now + 2 * LEASE
     if held or not job.state.wants_worker:
         return None
     claimed: Job = msgspec.structs.replace(

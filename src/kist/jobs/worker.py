@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from kist.errors import KistError, LeaseLost
 from kist.jobs.lease import HeldLease, claim
-from kist.model.job import Job
+from kist.model.job import Job, JobState
 from kist.ports.catalogue import Catalogue
 from kist.ports.lease import Lease
 from kist.ports.system import Clock, Ids
@@ -81,4 +81,7 @@ class Worker:
         except KistError as error:
             log.warning("job %d: left for later: %s", number, error.message)
         except Exception:
+            # Tried again, it would most likely fail again, and so on for ever.
             log.exception("job %d failed", number)
+            with suppress(KistError):
+                await lease.move(JobState.FAILED, reason="an error that nobody foresaw: the log of the server has it")

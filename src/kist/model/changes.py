@@ -84,13 +84,20 @@ class Keep(msgspec.Struct, frozen=True):
     row: Entry
 
 
+class Forget(msgspec.Struct, frozen=True):
+    """The entry of a manifest goes, if there is one. Never clashes."""
+
+    dest: str
+    key: str
+
+
 class Clear(msgspec.Struct, frozen=True):
-    """The steps of a job go, however many there are. Never clashes."""
+    """The steps of a job go, but for those that were done: by them it can be taken back. Never clashes."""
 
     job: str
 
 
-Change: TypeAlias = Add | Swap | Drop | Count | Use | Keep | Clear
+Change: TypeAlias = Add | Swap | Drop | Count | Use | Keep | Forget | Clear
 
 GUARDS: dict[type, tuple[str, ...]] = {
     File: ("state", "key"),

@@ -37,11 +37,13 @@ class PutRules(msgspec.Struct, frozen=True, kw_only=True):
 
     ``type``: the media type kept with it. ``size``: its size in bytes where the sender knows it, else None.
     ``acl``: the canned ACL that it is to have where the store holds ACLs; None for the store's own default.
+    ``only_new``: ``AlreadyThere`` where an object is there already, as far as the store can tell in that instant.
     """
 
     type: str = "application/octet-stream"
     size: int | None = None
     acl: str | None = None
+    only_new: bool = False
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,7 +37,8 @@ class ObjectStore(Protocol):
         place is as it was, without leftovers where the store can still be reached. A reader sees the old object or
         the new one, never a mixture. ``BucketMissing`` when there is no such bucket. ``Incomplete`` when
         ``rules.size`` is given and another number of bytes came. ``BadName`` for a key that this store cannot hold,
-        ``AlreadyThere`` where it cannot hold ``a`` beside ``a/b``. ``body`` is closed by whoever made it.
+        ``AlreadyThere`` where it cannot hold ``a`` beside ``a/b``,
+        and where ``rules.only_new`` is set and there is an object. ``body`` is closed by whoever made it.
         """
 
     async def open(self, place: Place, span: Span | None = None, only_if: Condition | None = None) -> Opened:

@@ -77,6 +77,8 @@ class MemoryStore:
                 break
         if rules.size not in (None, len(data)):
             raise Incomplete(f"{rules.size} bytes were declared and another number came", size=rules.size)
+        if rules.only_new and self._find(place) is not None:
+            raise AlreadyThere("there is an object at this place already")
         return self._keep(place, bytes(data), rules.type)
 
     async def open(self, place: Place, span: Span | None = None, only_if: Condition | None = None) -> Opened:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from kist.errors import BucketMissing, ObjectMissing, SourceMissing, Stale, Unsupported
+from kist.errors import AlreadyThere, BadName, BucketMissing, ObjectMissing, SourceMissing, Stale, Unsupported
 from kist.model.content import Condition, Listed, Opened, PutRules, Span, Stored
-from kist.model.place import RESERVED, Place
+from kist.model.place import Place, check_key
 from kist.ports.store import Copies, ObjectStore, TakesParts
 from kist.ports.tree import Item, Trouble
+from kist.sync.trash import check_synced, is_reserved
 
 BATCH = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,10 +45,8 @@ class BucketTree:
         batch: list[Item | Trouble] = []
         skipped = len(self.prefix)
         async for listed in self.store.list(self.bucket, self.prefix):
-            if listed.key.startswith(RESERVED):
-                continue
             key = listed.key[skipped:]
-            if key:
+            if key and not is_reserved(listed.key) and not is_reserved(key):
                 batch.append(_item(key, listed))
             if len(batch) == BATCH:
                 yield batch
@@ -83,10 +82,23 @@ class BucketTree:
     async def remove(self, *keys: str) -> None:
         await self.store.erase(*map(self.place, keys))
 
-    async def write(self, key: str, body: AsyncIterator[bytes], *, size: int, modified: int) -> Item:
-        """Put an object whole, or nothing. The store keeps its own time; the manifest remembers the source's."""
-        stored = await self.store.put(self.place(key), body, PutRules(size=size))
+    async def tidy(self) -> None:
+        """A store looks after itself."""
+
+    async def write(
+        self, key: str, body: AsyncIterator[bytes], *, size: int, modified: int, only_new: bool = False
+    ) -> Item:
+        """Put an object whole, or nothing. The store keeps its own time; the manifest remembers the source's.
+
+        ``AlreadyThere`` where ``only_new`` and there is one.
+        """
+        stored = await self.store.put(self.place(key), body, PutRules(size=size, only_new=only_new))
         return item_of(key, stored)
+
+    async def check_absent(self, key: str) -> None:
+        """``AlreadyThere`` when there is an object, for what a store cannot be told to do only then."""
+        if await self.item(key) is not None:
+            raise AlreadyThere("there is an object already")
 
     async def copy(self, source: Place, key: str) -> Item:
         """Make the object at ``key`` a copy within the store. ``ObjectMissing``."""
@@ -103,7 +115,9 @@ class BucketTree:
         return self.store if isinstance(self.store, TakesParts) else None
 
     def place(self, key: str) -> Place:
-        """Where ``key`` is. ``BadName`` for one that no store can hold."""
+        """Where ``key`` is. ``BadName`` for one that no store can hold, and for what is Kist's own."""
+        check_synced(key)
+        check_synced(self.prefix + key)
         return Place(self.bucket, self.prefix + key)
 
     async def _copied(self, source: Place, target: Place) -> Stored | None:
@@ -132,7 +146,11 @@ def item_of(key: str, stored: Stored) -> Item:
     return Item(key, stored.size, nanoseconds(stored.modified), stored.etag)
 
 
-def _item(key: str, listed: Listed) -> Item:
+def _item(key: str, listed: Listed) -> Item | Trouble:
+    try:
+        check_key(listed.key)
+    except BadName:
+        return Trouble(key, "its key is no path that a file could have", hides=False)
     return Item(key, listed.size, nanoseconds(listed.modified), listed.etag)
 
 

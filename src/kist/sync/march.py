@@ -41,11 +41,12 @@ class Ahead(Generic[K]):
 
     async def step(self) -> None:
         """Go on to the next one; ``next`` is None behind the last."""
-        if self._at == len(self._batch):
-            self._batch, self._at = await anext(self._batches, []), 0
-            if not self._batch:
+        while self._at == len(self._batch):
+            batch = await anext(self._batches, None)
+            if batch is None:
                 self.next = None
                 return
+            self._batch, self._at = batch, 0  # an empty batch is not yet the end
         found = self._batch[self._at]
         self._at += 1
         if found.key <= self._last:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from kist.errors import Invalid
+
 
 class Patterns:
     """``include``: only keys that match one of them (all, where there are none). ``exclude``: none that match.
@@ -17,6 +19,10 @@ class Patterns:
         self._include = _joined(include)
         self._exclude = _joined(exclude)
 
+    def excludes(self, folder: str) -> bool:
+        """Whether the sync is about nothing below ``folder``, which ends with a slash."""
+        return self._exclude is not None and bool(self._exclude.search(folder))
+
     def wants(self, key: str) -> bool:
         """Whether the sync is about ``key``."""
         if self._exclude is not None and self._exclude.search(key):
@@ -25,7 +31,10 @@ class Patterns:
 
 
 def _joined(patterns: Sequence[str]) -> re.Pattern[str] | None:
-    return re.compile("|".join(map(_expression, patterns))) if patterns else None
+    try:
+        return re.compile("|".join(map(_expression, patterns))) if patterns else None
+    except re.error as error:
+        raise Invalid(f"one of the patterns cannot be read: {error}") from error
 
 
 def _expression(pattern: str) -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
-from kist.errors import SourceMissing
+from kist.errors import ObjectMissing, SourceMissing, Stale
 from kist.model.changes import Add, Change, Clear, Swap
 from kist.model.job import Act, Entry, Job, Progress, Step, StepState
 from kist.ports.catalogue import Catalogue
 from kist.ports.tree import Item, Tree, Trouble
 from kist.sync.compare import Decision, decide, decide_extra
-from kist.sync.march import Met, march
+from kist.sync.march import Ahead, Met, march
 from kist.sync.patterns import Patterns
 
 PAGE = 1000
@@ -29,7 +29,7 @@ SameBytes = Callable[[Item, Item], Awaitable[bool]]
 
 @dataclass
 class Plan:
-    """What a plan comes to. ``empty``: the source has nothing at all; ``hidden``: part of it could not be seen."""
+    """What a plan comes to. ``empty``: the source has nothing at all; ``hidden``: why not all of it was seen."""
 
     creates: int = 0
     replaces: int = 0
@@ -38,17 +38,18 @@ class Plan:
     unchanged: int = 0
     managed: int = 0
     notes: int = 0
+    unseen: int = 0
     hidden: str = ""
     empty: bool = True
     identity: str = ""
     moved: bool = False
     digest: str = ""
-    _hash: object = field(default_factory=hashlib.sha256)
 
     @property
     def progress(self) -> Progress:
         return Progress(
-            files_total=self.creates + self.replaces,
+            files_total=self.creates + self.replaces + self.unseen,
+            errors=self.unseen,
             bytes_total=self.bytes,
             deleted_total=self.deletes,
             unchanged=self.unchanged,
@@ -80,19 +81,22 @@ class Planner:
         self._beat = beat
         self._same_bytes = same_bytes
         self._patterns = Patterns(job.options.include, job.options.exclude)
-        self._steps: list[Change] = [Clear(job.id)]
+        self._steps: list[Change] = []
+        self._noted: set[str] = set()
+        self._earlier = Ahead(self._done_before(), "an earlier plan")
         self._plan = Plan()
         self._digest = hashlib.sha256()
 
     async def make(self) -> Plan:
         """Walk both sides and write the steps. ``SourceMissing``; what cannot be listed to its end raises."""
         plan = self._plan
-        plan.identity = await self._source.identity()
-        remembered = await self._remembered()
-        plan.moved = remembered is not None and remembered != plan.identity
+        before = await self._source.identity()
+        await self._beat(Clear(self._job.id), progress=plan.progress)
+        await self._earlier.step()
         async for met in march(self._source.items(), self._dest.items(), self._manifest()):
             await self._take(met)
         await self._write()
+        await self._identify(before)
         if plan.deletes and (plan.empty or plan.hidden):
             why = plan.hidden or "the source is empty"
             await self._withdraw_deletions(f"{why}: nothing is deleted")
@@ -100,6 +104,29 @@ class Planner:
             raise SourceMissing("the source is empty: a sync that deletes takes that for a mistake")
         plan.digest = self._digest.hexdigest()
         return plan
+
+    async def _identify(self, before: str) -> None:
+        """See that what was listed is what stood there at the beginning, and what was synced before."""
+        plan = self._plan
+        plan.identity = await self._source.identity()
+        if _place(plan.identity) != _place(before) and not plan.hidden:
+            plan.hidden = "the source was exchanged while it was listed"
+        remembered = await self._remembered()
+        plan.moved = remembered is not None and remembered != plan.identity
+
+    async def _done_before(self) -> AsyncIterator[list[Step]]:
+        """What earlier runs of this job have done: it belongs to what an undo takes back."""
+        after = ""
+        while self._job.plan is not None and (page := await self._catalogue.steps(self._job.id, PAGE, after)):
+            yield [step for step in page if step.state is StepState.DONE]
+            after = page[-1].key
+
+    async def _done_at(self, key: str) -> Step | None:
+        """The step that an earlier run has done at ``key``, which comes after all that were asked for."""
+        while self._earlier.next is not None and self._earlier.next.key < key:
+            await self._earlier.step()
+        found = self._earlier.next
+        return found if found is not None and found.key == key else None
 
     async def _remembered(self) -> str | None:
         """The identity of the folder that was synced to this destination before."""
@@ -139,9 +166,11 @@ class Planner:
         decision = decide(source, dest, entry, self._job.options.compare)
         if not decision.digest or dest is None:
             return decision
-        if await self._same_bytes(source, dest):
-            return Decision(None, "the same bytes")
-        return Decision(Act.REPLACE, "other bytes")
+        try:
+            same = await self._same_bytes(source, dest)
+        except (Stale, ObjectMissing):  # one file that is being changed does not stop the rest
+            return Decision(Act.REPLACE, "changed while it was compared")
+        return Decision(None, "the same bytes") if same else Decision(Act.REPLACE, "other bytes")
 
     async def _add(self, decision: Decision, item: Item, dest: Item | None) -> None:
         plan, act = self._plan, decision.act
@@ -160,39 +189,47 @@ class Planner:
             case _:
                 plan.notes += 1
         before = None if dest is None else dest.etag
+        earlier = await self._done_at(item.key)
+        if earlier is not None and act is Act.NOTE:
+            return
         if act is not Act.NOTE:
             self._digest.update(f"{act.value}\0{item.key}\0{item.size}\0{item.etag}\0{before}\n".encode())
         state = StepState.PASSED if act is Act.NOTE else StepState.PLANNED
-        await self._keep(
-            Step(
-                job=self._job.id,
-                key=item.key,
-                act=act,
-                reason=decision.reason,
-                size=item.size,
-                modified=item.modified,
-                source=item.etag,
-                before=before,
-                state=state,
-            )
+        step = Step(
+            job=self._job.id,
+            key=item.key,
+            act=act if earlier is None else _joined(earlier.act, act),
+            reason=decision.reason,
+            size=item.size,
+            modified=item.modified,
+            source=item.etag,
+            before=before,
+            state=state,
         )
+        await self._keep(Add(step) if earlier is None else Swap(earlier, step))
 
     async def _note(self, trouble: Trouble) -> None:
+        if trouble.hides and self._patterns.excludes(trouble.key):
+            return
         if trouble.hides and not self._plan.hidden:
             self._plan.hidden = f"{spelled(trouble.key)} {trouble.reason}"
-        if not trouble.hides:
+        if trouble.hides:
+            self._plan.unseen += 1
+        else:
             self._plan.empty = False
-        if self._plan.notes < MOST_NOTES:
-            self._plan.notes += 1
-            state = StepState.FAILED if trouble.hides else StepState.PASSED
-            error = trouble.reason if trouble.hides else None
-            key = spelled(trouble.key)
-            await self._keep(
-                Step(job=self._job.id, key=key, act=Act.NOTE, reason=trouble.reason, state=state, error=error)
-            )
+        key = spelled(trouble.key)
+        # Two names that cannot be shown may come out alike.
+        if self._plan.notes >= MOST_NOTES or key in self._noted or await self._done_at(trouble.key) is not None:
+            return
+        self._plan.notes += 1
+        self._noted.add(key)
+        state = StepState.FAILED if trouble.hides else StepState.PASSED
+        error = trouble.reason if trouble.hides else None
+        step = Step(job=self._job.id, key=key, act=Act.NOTE, reason=trouble.reason, state=state, error=error)
+        await self._keep(Add(step))
 
-    async def _keep(self, step: Step) -> None:
-        self._steps.append(Add(step))
+    async def _keep(self, change: Change) -> None:
+        self._steps.append(change)
         if len(self._steps) >= TOGETHER:
             await self._write()
 
@@ -209,6 +246,17 @@ class Planner:
             if passed:
                 await self._beat(*passed, progress=self._plan.progress)
             after = page[-1].key
+
+
+def _joined(earlier: Act, now: Act) -> Act:
+    """What two steps of one job come to, seen from before the first: by that it is taken back."""
+    if earlier is Act.CREATE and now is Act.REPLACE:
+        return Act.CREATE
+    return Act.REPLACE if now is Act.CREATE else now
+
+
+def _place(identity: str) -> str:
+    return identity.partition("\n")[0]
 
 
 def memory_of(source: Tree, dest: Tree) -> str:

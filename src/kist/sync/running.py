@@ -1,45 +1,34 @@
-"""Carry out one job: plan, wait for a yes where one is due, send, and delete last.
-
-Everything that was done is written down with the next sign of life, at most half a second later, in one commit that
-an older hold on the job cannot make.
-"""
+"""Carry out one job: plan, wait for a yes where one is due, send, and delete last."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
 
 import msgspec
 
-from kist.errors import Invalid, KistError, LeaseLost, Stopped, StoreUnavailable, WrongState
-from kist.model.changes import Change, Keep, Swap
+from kist.errors import CatalogueBusy, KistError, LeaseLost, Stopped, WrongState
+from kist.model.changes import Change, Forget, Keep, Swap
 from kist.model.job import Act, Entry, Job, JobState, Progress, Step, StepState
 from kist.ports.catalogue import Catalogue
 from kist.ports.lease import Lease
 from kist.ports.system import Clock
-from kist.ports.tree import Item, Tree
+from kist.ports.tree import Item
 from kist.sync.bucket import BucketTree
-from kist.sync.folder import FolderTree
+from kist.sync.journal import Journal
 from kist.sync.pace import Pace
-from kist.sync.planning import PAGE, Planner, memory_of
+from kist.sync.patience import Patience
+from kist.sync.planning import PAGE, Plan, Planner, memory_of
+from kist.sync.sides import Sides
+from kist.sync.steps import Steps
 from kist.sync.together import together
 from kist.sync.transfer import Carrier, same_bytes
-from kist.sync.trash import trash_of
 from kist.sync.undoing import Undoer
 
-BEAT = 0.5
 DELETED_TOGETHER = 100
-LOOKED_AT = 1000
-"""After a break, of how many files it is asked whether they were sent already."""
 
-
-@dataclass(frozen=True)
-class Sides:
-    """What a job is between."""
-
-    source: Tree
-    dest: FolderTree | BucketTree
+__all__ = ["Runner", "Sides"]
 
 
 class Runner:
@@ -52,95 +41,102 @@ class Runner:
         self._clock = clock
         self._lease = lease
         self._sides = sides
-        self._told = told or (lambda job: None)
         options = lease.job.options
+        self._journal = journal = Journal(lease, clock, told or (lambda job: None))
         self._pace = Pace(clock, at_once=1 if options.wait else options.at_once, rate=options.rate)
-        self._carrier = Carrier(sides.source, sides.dest, self._pace, self._passed, self._stopping)
-        self._done: list[Change] = []
-        self._progress = lease.job.progress
-        self._looked = 0
+        self._patience = Patience(clock)
+        carrier = Carrier(sides.source, sides.dest, self._pace, self._passed, lambda: journal.stopping)
+        self._steps = Steps(lease, sides, carrier, journal)
+        self._identity = ""
 
     async def run(self) -> Job:
-        """Bring the job to its end, or to where somebody has to say yes. ``LeaseLost`` leaves it to its new holder."""
+        """Bring the job to its end, or to where somebody has to say yes.
+
+        ``LeaseLost`` leaves it to its new holder, ``CatalogueBusy`` to whoever takes it over once the lease is out.
+        """
         try:
             await self._run()
-        except LeaseLost:
+        except (LeaseLost, CatalogueBusy):
             raise
         except Stopped:
-            await self._end(JobState.CANCELLED, "cancelled")
+            await self._journal.end(JobState.CANCELLED, "cancelled")
+            await self._drop_parts()
         except KistError as error:
-            await self._end(JobState.FAILED, f"{error.code}: {error.message}")
+            await self._journal.end(JobState.FAILED, f"{error.code}: {error.message}")
         return self._lease.job
 
     async def _run(self) -> None:
-        job = self._lease.job
-        if job.state in (JobState.QUEUED, JobState.PLANNING):
+        if self._lease.job.state in (JobState.QUEUED, JobState.PLANNING):
             await self._lease.move(JobState.PLANNING)
-            if not await self._planned():
+            async with self._journal.alive(grace=0):
+                await self._drop_parts()
+                plan = await self._patience.over(self._planned)
+            if not await self._agreed(plan):
                 return
-        self._check()
-        if self._lease.job.state is not JobState.RUNNING:
-            await self._lease.move(JobState.RUNNING)
-        await self._send()
-        await self._delete()
+        self._journal.check()
+        async with self._journal.alive():
+            await self._sides.dest.tidy()
+            await self._send()
+            await self._journal.write_down()
+            await self._delete()
         await self._remember()
-        worst = JobState.SUCCEEDED_WITH_ERRORS if self._progress.errors else JobState.SUCCEEDED
-        await self._end(worst, f"{self._progress.errors} files could not be synced" if self._progress.errors else "")
+        await self._drop_parts()
+        errors = self._journal.progress.errors
+        worst = JobState.SUCCEEDED_WITH_ERRORS if errors else JobState.SUCCEEDED
+        await self._journal.end(worst, f"{errors} files could not be synced" if errors else "")
 
-    async def _planned(self) -> bool:
-        """Make the plan. Whether it may be carried out now."""
+    async def _planned(self) -> Plan:
         sides, job = self._sides, self._lease.job
         if job.options.undo_of is not None:
-            self._progress = await Undoer(self._catalogue, job, sides.dest, self._planning_beat).make()
-            await self._lease.move(JobState.RUNNING, progress=self._progress)
-            return True
-        planner = Planner(self._catalogue, job, sides.source, sides.dest, self._planning_beat, self._same_bytes)
-        plan = await planner.make()
-        self._progress = plan.progress
-        if job.options.immutable and plan.replaces:
+            return await Undoer(self._catalogue, job, sides.dest, self._planning_beat).make()
+        return await Planner(
+            self._catalogue, job, sides.source, sides.dest, self._planning_beat, self._same_bytes
+        ).make()
+
+    async def _agreed(self, plan: Plan) -> bool:
+        """Whether the plan may be carried out now."""
+        job, options = self._lease.job, self._lease.job.options
+        self._journal.progress = plan.progress
+        known = {"plan": plan.digest or None, "progress": plan.progress}
+        if options.immutable and plan.replaces:
             raise WrongState(f"{plan.replaces} files are there already and would change: nothing was sent")
-        if job.options.dry_run:
-            await self._lease.move(JobState.SUCCEEDED, plan=plan.digest, progress=self._progress, reason="dry run")
+        if options.dry_run:
+            await self._lease.move(JobState.SUCCEEDED, reason="dry run", **known)
             return False
-        why = plan.wants_confirmation(job)
-        if why and job.confirmed != plan.digest:
-            await self._lease.move(
-                JobState.NEEDS_CONFIRMATION, plan=plan.digest, progress=self._progress, reason=f"{why}: confirm the job"
-            )
+        why = "" if options.undo_of else plan.wants_confirmation(job)
+        confirmed = job.confirmed == plan.digest
+        if why and not confirmed:
+            await self._lease.move(JobState.NEEDS_CONFIRMATION, reason=f"{why}: confirm the job", **known)
             return False
-        await self._lease.move(JobState.RUNNING, plan=plan.digest, progress=self._progress)
+        await self._lease.move(JobState.RUNNING, **known)
+        # Another folder than before is not taken for the right one until somebody has said so.
+        self._identity = plan.identity if confirmed or not plan.moved else ""
         return True
 
     async def _planning_beat(self, *changes: Change, progress: Progress) -> None:
-        await self._lease.beat(*changes, progress=progress)
-        self._told(self._lease.job)
-        self._check()
+        self._journal.progress = progress
+        await self._journal.write_down(*changes)
+        self._journal.check()
 
     async def _same_bytes(self, one: Item, other: Item) -> bool:
         return await same_bytes(self._sides.source, self._sides.dest, one, other)
 
     async def _send(self) -> None:
-        """Send what is to be sent, a page of steps at a time, many files at once; write down every half second."""
+        """Send what is to be sent, a page of steps at a time, many files at once."""
         after = ""
-        async with together() as start:
-            beating = start(self._beat_on())
-            try:
-                while page := await self._catalogue.steps(self._lease.job.id, PAGE, after, planned=True):
-                    after = page[-1].key
-                    await self._send_all([step for step in page if step.act is not Act.DELETE])
-                    self._check()
-            finally:
-                beating.cancel()
-        await self._write_down()
+        while page := await self._catalogue.steps(self._lease.job.id, PAGE, after, planned=True):
+            after = page[-1].key
+            await self._send_all([step for step in page if step.act is not Act.DELETE])
+            self._journal.check()
 
     async def _send_all(self, steps: list[Step]) -> None:
         async with together() as start:
             for step in steps:
                 if self._lease.job.options.wait:
                     await self._clock.pause(self._lease.job.options.wait)
-                if self._stopping():
-                    return
                 await self._pace.free()
+                if self._journal.stopping:
+                    return
                 start(self._one(step))
                 await asyncio.sleep(0)  # so that it takes its turn before the next one looks for room
 
@@ -148,63 +144,14 @@ class Runner:
         """One step, to its end. What goes wrong with one file does not stop the others."""
         async with self._pace.turn():
             try:
-                await self._act(step)
-            except (LeaseLost, Stopped):
+                await self._patience.over(lambda: self._steps.carry_out(step), self._pace.was_refused)
+                self._pace.went_well()
+            except (LeaseLost, CatalogueBusy):
+                raise
+            except Stopped:
                 return  # it stays planned
             except KistError as error:
-                if isinstance(error, StoreUnavailable):
-                    self._pace.was_refused()
                 self._failed(step, error)
-
-    async def _act(self, step: Step) -> None:
-        self._progress = msgspec.structs.replace(self._progress, current=step.key)
-        dest = self._sides.dest
-        if step.act is Act.RESTORE:
-            if step.before is not None:
-                await dest.keep(step.key, trash_of(self._lease.job.id, step.key))
-            found = await dest.restore(trash_of(self._lease.job.options.undo_of or "", step.key), step.key)
-        else:
-            found = await self._sent(step)
-        self._pace.went_well()
-        if found is None:
-            self._failed(step, Invalid("what was put aside is no longer there"))
-            return
-        done = msgspec.structs.replace(step, state=StepState.DONE, after=found.etag)
-        restored = step.act is Act.RESTORE
-        entry = Entry(
-            dest=dest.name,
-            key=step.key,
-            size=found.size,
-            modified=-1 if restored else step.modified,  # what was brought back is not what the source has
-            etag=found.etag,
-            sha256=None,
-            job=self._lease.job.id,
-        )
-        self._done += [Swap(step, done), Keep(entry)]
-        self._count(files=1)
-
-    async def _sent(self, step: Step) -> Item:
-        dest, job = self._sides.dest, self._lease.job
-        item = Item(step.key, step.size, step.modified, step.source)
-        look = job.resumed and self._looked < LOOKED_AT
-        if look or step.act is Act.REPLACE:
-            self._looked += 1
-            now = await dest.item(step.key)
-            if look and now is not None and now.etag != step.before and await self._arrived(item, now):
-                return now
-            if now is not None and now.etag != step.before:
-                raise WrongState("it has changed at the destination since the plan was made: sync again")
-            if now is not None and not await dest.keep(step.key, trash_of(job.id, step.key)):
-                raise WrongState("it has gone from the destination since the plan was made: sync again")
-        return await self._carrier.carry(item, parts_id=step.parts_id, remember=lambda parts: self._parts(step, parts))
-
-    async def _arrived(self, item: Item, now: Item) -> bool:
-        """Whether a file that nothing was written down about was sent before the break."""
-        return now.size == item.size and await same_bytes(self._sides.source, self._sides.dest, item, now)
-
-    async def _parts(self, step: Step, parts_id: str) -> None:
-        begun = msgspec.structs.replace(step, parts_id=parts_id)
-        await self._lease.beat(Swap(step, begun), progress=self._progress)
 
     async def _delete(self) -> None:
         """Delete last, and only if all was sent. Bytes are put aside first; before each batch the lease is shown."""
@@ -212,14 +159,9 @@ class Runner:
         while page := await self._catalogue.steps(self._lease.job.id, DELETED_TOGETHER, after, planned=True):
             after = page[-1].key
             steps = [step for step in page if step.act is Act.DELETE]
-            if self._progress.errors:
-                why = "not deleted: other files could not be sent"
-                passed = [
-                    Swap(step, msgspec.structs.replace(step, state=StepState.PASSED, error=why)) for step in steps
-                ]
-                await self._lease.beat(*passed, progress=self._progress)
-                continue
-            if self._lease.job.options.wait:
+            if self._journal.progress.errors:
+                await self._journal.write_down(*map(_passed_over, steps))
+            elif self._lease.job.options.wait:
                 for step in steps:
                     await self._clock.pause(self._lease.job.options.wait)
                     await self._delete_together([step])
@@ -227,86 +169,69 @@ class Runner:
                 await self._delete_together(steps)
 
     async def _delete_together(self, steps: list[Step]) -> None:
-        self._check()
+        dest = self._sides.dest
+        self._journal.check()
         async with together() as start:
             kept = [(step, start(self._set_aside(step))) for step in steps]
-        await self._lease.beat(progress=self._progress)
-        self._check()
+        await self._journal.write_down()
+        self._journal.check()
         gone = [step for step, task in kept if task.result()]
-        await self._sides.dest.remove(*(step.key for step in gone))
-        self._done += [Swap(step, msgspec.structs.replace(step, state=StepState.DONE)) for step in gone]
-        self._count(deleted=len(gone))
-        await self._write_down()
+        await self._patience.over(lambda: dest.remove(*(step.key for step in gone)))
+        for step in gone:
+            done = msgspec.structs.replace(step, state=StepState.DONE)
+            # What lies there from now on is not what a sync has put there, even where it looks the same.
+            self._journal.note(Swap(step, done), Forget(dest.name, step.key))
+        self._journal.count(deleted=len(gone))
+        await self._journal.write_down()
 
     async def _set_aside(self, step: Step) -> bool:
-        """Whether it may be deleted: it is still what the plan saw, and a copy is kept."""
-        dest = self._sides.dest
-        try:
-            now = await dest.item(step.key)
-            if now is None:
-                return True
-            if now.etag != step.before:
-                raise WrongState("it has changed since the plan was made: left alone")
-            await dest.keep(step.key, trash_of(self._lease.job.id, step.key))
-        except KistError as error:
-            self._failed(step, error)
-            return False
+        """Whether it may be deleted."""
+        async with self._pace.turn():
+            try:
+                await self._patience.over(lambda: self._steps.set_aside(step), self._pace.was_refused)
+            except (LeaseLost, CatalogueBusy):
+                raise
+            except KistError as error:
+                self._failed(step, error)
+                return False
         return True
 
     async def _remember(self) -> None:
         """Which folder this was, for the next sync to the same place."""
-        sides = self._sides
-        identity = await sides.source.identity()
+        if not self._identity:
+            return
         kept = Entry(
-            dest=memory_of(sides.source, sides.dest),
+            dest=memory_of(self._sides.source, self._sides.dest),
             key="/",
             size=0,
             modified=0,
-            etag=identity,
+            etag=self._identity,
             sha256=None,
             job=self._lease.job.id,
         )
-        await self._lease.beat(Keep(kept), progress=self._progress)
+        await self._journal.write_down(Keep(kept))
 
-    async def _beat_on(self) -> None:
-        while True:
-            await self._clock.pause(BEAT)
-            await self._write_down()
-
-    async def _write_down(self) -> None:
-        done, self._done = self._done, []
-        await self._lease.beat(*done, progress=self._progress)
-        self._told(self._lease.job)
-
-    async def _end(self, state: JobState, reason: str) -> None:
-        done, self._done = self._done, []
-        progress = msgspec.structs.replace(self._progress, current="")
-        await self._lease.move(state, *done, reason=reason, progress=progress)
-        self._told(self._lease.job)
+    async def _drop_parts(self) -> None:
+        """End multipart uploads that nobody goes on with. What the store does not let go of now, it keeps."""
+        dest, job, after = self._sides.dest, self._lease.job, ""
+        if not isinstance(dest, BucketTree) or dest.takes_parts is None or not (self._steps.began_parts or job.plan):
+            return
+        while page := await self._catalogue.steps(job.id, PAGE, after):
+            after = page[-1].key
+            for step in page:
+                if step.parts_id is not None and step.state is not StepState.DONE:
+                    with suppress(KistError):
+                        await dest.takes_parts.drop_parts(dest.place(step.key), step.parts_id)
 
     def _failed(self, step: Step, error: KistError) -> None:
         failed = msgspec.structs.replace(step, state=StepState.FAILED, error=f"{error.code}: {error.message}")
-        self._done.append(Swap(step, failed))
-        self._count(errors=1)
-
-    def _count(self, *, files: int = 0, deleted: int = 0, errors: int = 0) -> None:
-        now = self._progress
-        self._progress = msgspec.structs.replace(
-            now, files=now.files + files, deleted=now.deleted + deleted, errors=now.errors + errors
-        )
+        self._journal.note(Swap(step, failed))
+        self._journal.count(errors=1)
 
     def _passed(self, count: int) -> None:
-        self._progress = msgspec.structs.replace(self._progress, bytes=self._progress.bytes + count)
-
-    def _stopping(self) -> bool:
-        return self._lease.asked_to_stop
-
-    def _check(self) -> None:
-        if self._stopping():
-            raise Stopped("the job was cancelled")
+        self._journal.count(bytes=count)
 
 
-def _passed_over(step: Step) -> Step:
+def _passed_over(step: Step) -> Swap:
     why = "not deleted: other files could not be sent"
-    over: Step = msgspec.structs.replace(step, state=StepState.PASSED, error=why)
-    return over
+    return Swap(step, msgspec.structs.replace(step, state=StepState.PASSED, error=why))

@@ -11,7 +11,8 @@ from kist.model.content import PartRef, PutRules, Span
 from kist.model.signatures import MAX_PARTS
 from kist.ports.tree import Item, Tree
 from kist.sync.bucket import BucketTree, item_of
-from kist.sync.folder import Draft, FolderTree
+from kist.sync.folder import FolderTree
+from kist.sync.local import Draft
 from kist.sync.pace import Pace
 from kist.sync.together import together
 
@@ -33,31 +34,35 @@ class Carrier:
     passed: Callable[[int], None]
     stopping: Callable[[], bool]
 
-    async def carry(self, item: Item, *, parts_id: str | None, remember: Remember) -> Item:
+    async def carry(self, item: Item, *, only_new: bool, parts_id: str | None, remember: Remember) -> Item:
         """Make the destination's file what ``item`` is, and return it as it is there then.
 
-        ``parts_id``: of a multipart upload that an earlier try began; a new one is told to ``remember`` before its
-        first part. ``Stale`` when the source changes meanwhile, ``Stopped`` in the middle of a large file.
+        ``only_new``: ``AlreadyThere`` when there is one that the plan did not see. ``parts_id``: of a multipart upload
+        that an earlier try began; a new one is told to ``remember`` before its first part. ``Stale`` when the source
+        changes meanwhile, ``Stopped`` in the middle of a large file.
         """
         source, dest = self.source, self.dest
         if isinstance(source, BucketTree) and isinstance(dest, BucketTree) and source.store is dest.store:
+            if only_new:
+                await dest.check_absent(item.key)
             copied = await dest.copy(source.place(item.key), item.key)
             self.passed(item.size)
             return copied
         if item.size < LARGE:
-            return await self._whole(item)
+            return await self._whole(item, only_new)
         if isinstance(self.dest, FolderTree):
-            return await self._gathered(item, self.dest)
-        if self.dest.takes_parts is not None:
-            return await self._in_parts(item, self.dest, parts_id, remember)
-        return await self._whole(item)
+            return await self._gathered(item, self.dest, only_new)
+        if self.dest.takes_parts is None:
+            return await self._whole(item, only_new)
+        if only_new:
+            await self.dest.check_absent(item.key)
+        return await self._in_parts(item, self.dest, only_new, parts_id, remember)
 
-    async def _whole(self, item: Item) -> Item:
+    async def _whole(self, item: Item, only_new: bool) -> Item:
         reading = await self.source.open(item)
         try:
-            return await self.dest.write(
-                item.key, self._counted(reading.blocks()), size=item.size, modified=item.modified
-            )
+            body = self._counted(reading.blocks())
+            return await self.dest.write(item.key, body, size=item.size, modified=item.modified, only_new=only_new)
         except Incomplete as error:
             raise Stale(f"{item.key} has changed while it was read") from error
         finally:
@@ -69,12 +74,13 @@ class Carrier:
             self.passed(len(block))
             yield block
 
-    async def _gathered(self, item: Item, dest: FolderTree) -> Item:
+    async def _gathered(self, item: Item, dest: FolderTree, only_new: bool) -> Item:
         """Download: several ranges at a time into one file."""
-        draft = await dest.draft(item.size)
+        draft = dest.draft(item.size)
         try:
+            await dest.begin(draft)
             await self._each(_spans(item.size, PART), lambda number, span: self._fetch(item, draft, span, dest))
-            return await dest.publish(draft, item.key, item.modified)
+            return await dest.publish(draft, item.key, item.modified, only_new=only_new)
         finally:
             draft.drop()
 
@@ -90,7 +96,9 @@ class Carrier:
         if at != span.stop:
             raise Stale(f"{item.key} has changed while it was read")
 
-    async def _in_parts(self, item: Item, dest: BucketTree, parts_id: str | None, remember: Remember) -> Item:
+    async def _in_parts(
+        self, item: Item, dest: BucketTree, only_new: bool, parts_id: str | None, remember: Remember
+    ) -> Item:
         """Upload: several parts at a time. What an earlier try has brought is not sent again."""
         store, place = dest.takes_parts, dest.place(item.key)
         assert store is not None
@@ -113,6 +121,8 @@ class Carrier:
             there[number] = await store.put_part(place, parts_id, number, await self._read(item, span))
 
         await self._each(spans, send)
+        if only_new:
+            await dest.check_absent(item.key)  # again: much time has passed
         stored = await store.finish_parts(place, parts_id, [there[number] for number in range(1, len(spans) + 1)])
         return item_of(item.key, stored)
 

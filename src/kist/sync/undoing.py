@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kist.model.changes import Add, Change, Clear
-from kist.model.job import Act, Job, Progress, Step, StepState
+from kist.model.changes import Add, Clear
+from kist.model.job import Act, Job, Step, StepState
 from kist.ports.catalogue import Catalogue
 from kist.ports.tree import Item, Tree
-from kist.sync.planning import PAGE, Beat
+from kist.sync.planning import PAGE, Beat, Plan
 from kist.sync.trash import trash_of
 
 
@@ -19,21 +19,17 @@ class Undoer:
         self._dest = dest
         self._beat = beat
 
-    async def make(self) -> Progress:
+    async def make(self) -> Plan:
         """Write the steps down; how much there is to do."""
-        undone, after = self._job.options.undo_of or "", ""
-        progress = Progress()
-        first: tuple[Change, ...] = (Clear(self._job.id),)
+        undone, after, plan = self._job.options.undo_of or "", "", Plan()
+        await self._beat(Clear(self._job.id), progress=plan.progress)
         while page := await self._catalogue.steps(undone, PAGE, after):
             after = page[-1].key
             made = [step for step in [await self._taken_back(step, undone) for step in page] if step is not None]
-            progress = Progress(
-                files_total=progress.files_total + sum(step.act is Act.RESTORE for step in made),
-                deleted_total=progress.deleted_total + sum(step.act is Act.DELETE for step in made),
-            )
-            await self._beat(*first, *map(Add, made), progress=progress)
-            first = ()
-        return progress
+            plan.replaces += sum(step.act is Act.RESTORE for step in made)
+            plan.deletes += sum(step.act is Act.DELETE for step in made)
+            await self._beat(*map(Add, made), progress=plan.progress)
+        return plan
 
     async def _taken_back(self, step: Step, undone: str) -> Step | None:
         """What takes one step back. A step that nothing was written down about may have been carried out as well."""
@@ -51,15 +47,16 @@ class Undoer:
         foreign = now is not None and step.state is StepState.DONE and now.etag != step.after
         if foreign:
             return self._step(step, Act.NOTE, _CHANGED, now)
-        return self._step(step, Act.RESTORE, f"{step.act.value}d by that job", now, size=kept.size)
+        return self._step(step, Act.RESTORE, f"{step.act.value}d by that job", now, kept)
 
-    def _step(self, step: Step, act: Act, reason: str, now: Item | None, size: int | None = None) -> Step:
+    def _step(self, step: Step, act: Act, reason: str, now: Item | None, kept: Item | None = None) -> Step:
         return Step(
             job=self._job.id,
             key=step.key,
             act=act,
             reason=reason,
-            size=step.size if size is None else size,
+            size=step.size if kept is None else kept.size,
+            source="" if kept is None else kept.etag,
             before=None if now is None else now.etag,
             state=StepState.PASSED if act is Act.NOTE else StepState.PLANNED,
         )

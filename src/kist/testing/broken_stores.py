@@ -136,6 +136,13 @@ class SaysYesAndKeepsTheOld(MemoryStore):
         return Stored(place=place, size=stored.size, etag=stored.etag, modified=stored.modified, type=stored.type)
 
 
+class ReplacesEvenSo(MemoryStore):
+    """Takes no notice of ``only_new``."""
+
+    async def put(self, place: Place, body: AsyncIterable[bytes], rules: PutRules) -> Stored:
+        return await super().put(place, body, PutRules(type=rules.type, size=rules.size))
+
+
 class MakesBuckets(MemoryStore):
     """A put makes the bucket that it misses."""
 
@@ -262,6 +269,7 @@ BROKEN: dict[type[MemoryStore], str] = {
     ShowsWhatIsComingIn: "test_an_unfinished_put_is_not_seen",
     BelievesTheDeclaredSize: "test_other_size_than_declared",
     SaysYesAndKeepsTheOld: "test_put_replaces",
+    ReplacesEvenSo: "test_only_new_leaves_what_is_there",
     MakesBuckets: "test_absent_bucket",
     HeadsTheAbsent: "test_absent_object",
     DropsTheAbsentFromHeads: "test_heads",

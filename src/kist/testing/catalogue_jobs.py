@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kist.errors import Clash, JobMissing
-from kist.model.changes import Add, Clear, Keep, Swap
+from kist.model.changes import Add, Clear, Forget, Keep, Swap
 from kist.model.job import JobState, Progress, StepState
 from kist.ports.catalogue import Catalogue
 from kist.testing.catalogue_samples import a_job, a_step, an_entry_of, at, changed, new_id
@@ -73,7 +73,7 @@ class JobContract:
         await catalogue.commit(Swap(steps[1], done))
         assert await catalogue.steps(job, 2, planned=True) == (steps[0], steps[2])
         await catalogue.commit(Clear(job))
-        assert await catalogue.steps(job, 9) == ()
+        assert await catalogue.steps(job, 9) == (done,), "what was done is needed to take it back"
         assert len(await catalogue.steps(other, 9)) == 1
 
     async def test_a_commit_that_is_refused_clears_nothing(self, catalogue: Catalogue) -> None:
@@ -92,3 +92,6 @@ class JobContract:
         anew = an_entry_of("d", "a", size=9, modified=2, etag="new", sha256="ab" * 32, job="k")
         await catalogue.commit(Keep(anew))
         assert (await catalogue.entries("d", 1)) == (anew,)
+        await catalogue.commit(Forget("d", "a"), Forget("d", "a"), Forget("nowhere", "a"))
+        assert await catalogue.entries("d", 9) == tuple(first[1:])
+        assert await catalogue.entries("other", 9) == (an_entry_of("other", "a"),)

@@ -15,6 +15,7 @@ from contextlib import suppress
 import pytest
 
 from kist.errors import (
+    AlreadyThere,
     BadRange,
     BucketMissing,
     Corrupt,
@@ -97,6 +98,15 @@ class StoreContract(ListingContract):
                 await opened.close()
                 assert all(blocks)
                 assert b"".join(blocks) == data
+
+    @pytest.mark.parametrize("size", [5, 9 * MIB])
+    async def test_only_new_leaves_what_is_there(self, store: ObjectStore, bucket: str, size: int) -> None:
+        rules = PutRules(size=size, only_new=True)
+        async with ground(store, bucket) as here:
+            await store.put(here.place("one"), in_blocks(content(size)), rules)
+            with pytest.raises(AlreadyThere):
+                await store.put(here.place("one"), in_blocks(bytes(size)), rules)
+            assert await read(await store.open(here.place("one"))) == content(size)
 
     async def test_put_replaces(self, store: ObjectStore, bucket: str) -> None:
         async with ground(store, bucket) as here:

@@ -13,7 +13,8 @@ import msgspec
 
 from kist.catalogues.sql.codecs import Codec
 from kist.catalogues.sql.schema import TABLES, RowCodec, Table, table_of
-from kist.model.changes import Add, Change, Clear, Count, Counter, Drop, Keep, Row, Swap, Use
+from kist.model.changes import Add, Change, Clear, Count, Counter, Drop, Forget, Keep, Row, Swap, Use
+from kist.model.job import StepState
 from kist.model.link import Link
 
 _COUNT = Template(
@@ -36,6 +37,8 @@ _USE = """
     UPDATE links SET uses = uses + :times, last_used_at = :at
     WHERE id = :link AND revoked_at IS NULL AND (max_uses IS NULL OR uses + :times <= max_uses)
 """
+_FORGET = "DELETE FROM entries WHERE dest = :dest AND key = :key"
+_CLEAR = "DELETE FROM steps WHERE job = :job AND state <> :done"
 _COUNTS = {counter: _COUNT.substitute(counter=counter.value) for counter in Counter}
 _COUNTS_WITHIN = {counter: _COUNT_WITHIN.substitute(counter=counter.value) for counter in Counter}
 
@@ -73,8 +76,10 @@ class Writer:
                 return Statement(_USE, {"link": link, "at": moment, "times": times})
             case Keep(row):
                 return Statement(_upsert(table_of(row)), self._codecs[type(row)].encode(row))
+            case Forget(dest, key):
+                return Statement(_FORGET, {"dest": dest, "key": key}, counted=False)
             case Clear(job):
-                return Statement("DELETE FROM steps WHERE job = :job", {"job": job}, counted=False)
+                return Statement(_CLEAR, {"job": job, "done": StepState.DONE.value}, counted=False)
 
     def _swap(self, before: Row, after: Row) -> Statement:
         table, codec = table_of(before), self._codecs[type(before)]

@@ -60,7 +60,7 @@ class DiskStore:
         self._multipart = Multipart(root, aside, clock, ids)
 
     async def put(self, place: Place, body: AsyncIterable[bytes], rules: PutRules) -> Stored:
-        incoming = self._incoming(place)
+        incoming = self._incoming(place, only_new=rules.only_new)
         try:
             await incoming.receive(body, rules.size)
             return await incoming.finish(nanoseconds(self._clock.now()))
@@ -168,8 +168,8 @@ class DiskStore:
     def verify(self, token: str) -> Grant:
         return self._signing.verify(token)
 
-    def _incoming(self, place: Place) -> Incoming[Stored]:
-        return Incoming(drafts.Draft(self._root, place, self._ids.token()), self._aside)
+    def _incoming(self, place: Place, *, only_new: bool = False) -> Incoming[Stored]:
+        return Incoming(drafts.Draft(self._root, place, self._ids.token(), only_new=only_new), self._aside)
 
     async def _blocks(self, opened: reader.Reader, first: bytes) -> AsyncIterator[bytes]:
         if first:

@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from kist.errors import BucketMissing, StoreUnavailable
+from kist.errors import AlreadyThere, BucketMissing, StoreUnavailable
 from kist.model.content import Stored
 from kist.model.place import Place
 from kist.stores.disk.facts import is_object, stored
@@ -22,12 +22,16 @@ _NO_LINKS = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOSYS, errno.EOPNOTS
 
 
 class Draft(Temporary[Stored]):
-    """One put. ``BucketMissing`` at the first write when there is no bucket for it."""
+    """One put. ``BucketMissing`` at the first write when there is no bucket for it.
 
-    def __init__(self, root: Path, place: Place, token: str) -> None:
+    ``only_new``: ``AlreadyThere`` when there is an object by the time that it would get its name.
+    """
+
+    def __init__(self, root: Path, place: Place, token: str, *, only_new: bool = False) -> None:
         super().__init__(f"{mark(place)}-{token}")
         self._root = root
         self._place = place
+        self._only_new = only_new
 
     @translated
     def link(self, source: Place) -> Stored | None:
@@ -77,12 +81,33 @@ class Draft(Temporary[Stored]):
                     make_way(here, name)
                     if self._refused:
                         raise StoreUnavailable("the put was given up")
-                    os.rename(self._name, name, src_dir_fd=self._folder, dst_dir_fd=here)
+                    self._name_it(here, name)
                     os.fsync(here)
                     return
             except FileNotFoundError:
                 os.stat(self._name, dir_fd=self._folder)  # cleared away meanwhile: no use in trying again
         raise StoreUnavailable("the folders of this key kept being removed")
+
+    def _name_it(self, here: int, name: bytes) -> None:
+        if self._only_new and self._linked_anew(here, name):
+            os.unlink(self._name, dir_fd=self._folder)
+            return
+        os.rename(self._name, name, src_dir_fd=self._folder, dst_dir_fd=here)
+
+    def _linked_anew(self, here: int, name: bytes) -> bool:
+        """A link, unlike a rename, never takes another's place. False where the file system has none."""
+        try:
+            os.link(self._name, name, src_dir_fd=self._folder, dst_dir_fd=here, follow_symlinks=False)
+        except FileExistsError as error:
+            raise AlreadyThere("there is an object at this place already") from error
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            with suppress(FileNotFoundError):
+                os.stat(name, dir_fd=here, follow_symlinks=False)
+                raise AlreadyThere("there is an object at this place already") from error
+            return False
+        return True
 
     def _made(self, status: os.stat_result) -> Stored:
         return stored(self._place, status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable
 from contextlib import suppress
 
-from kist.errors import Corrupt, Incomplete, KistError, TooLarge
+from kist.errors import AlreadyThere, Corrupt, Incomplete, KistError, Stale, TooLarge
 from kist.model.content import PartRef, PutRules, Stored
 from kist.model.place import Place
 from kist.model.signatures import MAX_PARTS
@@ -18,12 +18,13 @@ from kist.stores.s3.multipart import (
     start_parts,
     type_header,
 )
-from kist.stores.s3.reading import head_object
+from kist.stores.s3.reading import find_object, head_object
 from kist.stores.s3.sender import Ask, Sender, content_md5
 from kist.stores.s3.transport import Bytes
 
 PART = 8 * 1024 * 1024
 _DOUBLED_EVERY = 1000
+_THERE = "there is an object at this place already"
 
 
 async def put_object(sender: Sender, place: Place, body: AsyncIterable[bytes], rules: PutRules) -> Stored:
@@ -36,6 +37,8 @@ async def put_object(sender: Sender, place: Place, body: AsyncIterable[bytes], r
     parts_id = await start_parts(sender, place, rules)
     try:
         parts = await _put_parts(sender, place, parts_id, blocks)
+        if rules.only_new and await find_object(sender, place) is not None:
+            raise AlreadyThere(_THERE)
         return await finish_parts(sender, place, parts_id, parts)
     except BaseException:
         # Where even this fails, ``clear`` finds what is left.
@@ -127,7 +130,12 @@ class Blocks:
 async def _put_whole(sender: Sender, place: Place, body: Bytes, rules: PutRules) -> Stored:
     digest, encoded = content_md5(body)
     headers = (("content-md5", encoded), *kept_headers(rules))
-    answer = await sender.ask(Ask("PUT", place.bucket, place.key, (), headers, body, signs_body=False))
+    if rules.only_new:
+        headers = (*headers, ("if-none-match", "*"))
+    try:
+        answer = await sender.ask(Ask("PUT", place.bucket, place.key, (), headers, body, signs_body=False))
+    except Stale as error:  # what is there may be what an earlier try of this very request has put
+        raise AlreadyThere(_THERE) from error
     etag = checked_etag(answer.headers, digest)
     if not etag:
         return await _seen(sender, place, len(body), digest)

@@ -12,15 +12,15 @@ from typing import TypeVar
 
 import msgspec
 
+from kist.catalogues.memory.matching import differences, guarded, matches, rank, unchanged
 from kist.errors import BucketMissing, Clash, FileMissing, JobMissing, KeyMissing, LinkMissing, UploadMissing
 from kist.model.bucket import Bucket
-from kist.model.changes import GUARDS, Add, Change, Clear, Count, Drop, Keep, Row, Swap, Use, row_id
+from kist.model.changes import Add, Change, Clear, Count, Drop, Forget, Keep, Row, Swap, Use, row_id
 from kist.model.file import File, FileState
 from kist.model.job import Entry, Job, Step, StepState
 from kist.model.link import Link
-from kist.model.names import fold
 from kist.model.profile import Profile
-from kist.model.query import Cursor, FileQuery, Page, Sort
+from kist.model.query import Cursor, FileQuery, Page
 from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, Totals, Usage
 from kist.model.share import Share
 from kist.model.upload import Upload, UploadState
@@ -72,11 +72,11 @@ class MemoryCatalogue:
         return {file_id: file for file_id, file in found if file is not None}
 
     async def files(self, query: FileQuery) -> Page[File]:
-        wanted = [file for file in self._rows(File) if self._shown(file, query) and _matches(file, query)]
-        wanted.sort(key=lambda file: _rank(file, query.sort), reverse=query.descending)
+        wanted = [file for file in self._rows(File) if self._shown(file, query) and matches(file, query)]
+        wanted.sort(key=lambda file: rank(file, query.sort), reverse=query.descending)
         items = tuple(wanted[: query.limit])
         more = len(wanted) > len(items)
-        return Page(items, Cursor(*_rank(items[-1], query.sort)) if more else None)
+        return Page(items, Cursor(*rank(items[-1], query.sort)) if more else None)
 
     async def undigested(self, limit: int, after: str = "") -> tuple[File, ...]:
         bare = (row for row in self._rows(File) if row.state is FileState.READY and row.sha256 is None)
@@ -273,19 +273,21 @@ class MemoryCatalogue:
                 return None if self._row(type(row), *row_id(row)) else self._put(None, row)
             case Swap(before, after):
                 found = self._row(type(before), *row_id(before))
-                changed = _differences(before, after)
-                if found is None or not _unchanged(found, before, changed):
+                changed = differences(before, after)
+                if found is None or not unchanged(found, before, changed):
                     return None
                 return self._put(found, msgspec.structs.replace(found, **changed))
             case Drop(row):
                 found = self._row(type(row), *row_id(row))
-                return self._put(found, None) if found and _guarded(found) == _guarded(row) else None
+                return self._put(found, None) if found and guarded(found) == guarded(row) else None
             case Count():
                 return self._count(change)
             case Use():
                 return self._use(change)
             case Keep(row):
                 return self._put(self._row(Entry, *row_id(row)), row)
+            case Forget(dest, key):
+                return self._forget(dest, key)
             case Clear(job):
                 return self._clear(job)
 
@@ -321,9 +323,18 @@ class MemoryCatalogue:
             return None
         return self._put(link, msgspec.structs.replace(link, uses=uses, last_used_at=change.at))
 
+    def _forget(self, dest: str, key: str) -> Undo:
+        table = self._tables[Entry]
+        gone = table.pop((dest, key), None)
+        return lambda: _set(table, (dest, key), gone)
+
     def _clear(self, job: str) -> Undo:
         table = self._tables[Step]
-        gone = {key: row for key, row in table.items() if key[0] == job}
+        gone = {
+            key: row
+            for key, row in table.items()
+            if key[0] == job and isinstance(row, Step) and row.state is not StepState.DONE
+        }
         for key in gone:
             del table[key]
         return lambda: table.update(gone)
@@ -373,46 +384,3 @@ def _set(table: dict[K, V], key: K, value: V | None) -> None:
 
 def _first(limit: int, rows: Iterable[R], order: Callable[[R], tuple[object, ...]]) -> tuple[R, ...]:
     return tuple(islice(sorted(rows, key=order), limit))
-
-
-def _guarded(row: Row) -> tuple[object, ...]:
-    return tuple(getattr(row, name) for name in GUARDS.get(type(row), ()))
-
-
-def _differences(before: Row, after: Row) -> dict[str, object]:
-    """The fields that a swap changes, with their new values."""
-    new = ((field.name, getattr(after, field.name)) for field in msgspec.structs.fields(after))
-    return {name: value for name, value in new if getattr(before, name) != value}
-
-
-def _unchanged(found: Row, before: Row, changed: Iterable[str]) -> bool:
-    """Whether the guards, and every field that is about to change, still have the values of ``before``."""
-    same = _guarded(found) == _guarded(before)
-    return same and all(getattr(found, name) == getattr(before, name) for name in changed)
-
-
-def _rank(file: File, sort: Sort) -> tuple[str | int | datetime, str]:
-    """The sort value and the id. Text compares by code point, which is the order of its UTF-8 bytes."""
-    return getattr(file, str(sort)), file.id
-
-
-def _matches(file: File, query: FileQuery) -> bool:
-    if file.state is not FileState.READY:
-        return False
-    narrowed = (
-        (query.owner, file.owner),
-        (query.bucket, file.bucket),
-        (query.name, file.name),
-        (query.type, file.type),
-    )
-    if any(wanted is not None and wanted != value for wanted, value in narrowed):
-        return False
-    if query.text and fold(query.text) not in fold(file.name):
-        return False
-    return query.after is None or _beyond(file, query, query.after)
-
-
-def _beyond(file: File, query: FileQuery, after: Cursor) -> bool:
-    """Whether the file comes after the cursor in the order of the query."""
-    rank, end = _rank(file, query.sort), (after.value, after.id)
-    return rank < end if query.descending else rank > end

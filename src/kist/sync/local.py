@@ -1,0 +1,188 @@
+"""Files of a folder that is synced: reached step by step from the folder's descriptor, read, and written anew."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from kist.errors import AlreadyThere, BadName, Stale, Stopped, StoreFull, StoreRefused
+from kist.model.content import Span
+from kist.model.place import RESERVED
+from kist.ports.tree import Item
+from kist.ports.wiring import Aside
+
+BLOCK = 1 << 20
+TEMPORARY = f"{RESERVED}tmp/"
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+NO_LINKS = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def item_of(key: str, status: os.stat_result) -> Item:
+    """A file as a tree shows it. Its etag tells it from every other file and from itself before an edit."""
+    return Item(key, status.st_size, status.st_mtime_ns, f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}")
+
+
+@contextmanager
+def closing(descriptor: int) -> Iterator[int]:
+    """Close it at the end of the block."""
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def folder_of(root: int, key: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+    """The folder that holds ``key``, open, and the last part of the key. No step of the way may be a link.
+
+    ``BadName`` for a key that would lead out, whoever it came from.
+    """
+    *folders, name = parts = key.split("/")
+    if "\0" in key or any(part in ("", ".", "..") for part in parts):
+        raise BadName("this key is no path within a folder")
+    here = os.dup(root)
+    try:
+        for folder in folders:
+            try:
+                below = os.open(folder, FOLDER, dir_fd=here)
+            except FileNotFoundError:
+                if not make:
+                    raise
+                with suppress(FileExistsError):
+                    os.mkdir(folder, dir_fd=here)
+                below = os.open(folder, FOLDER, dir_fd=here)
+            os.close(here)
+            here = below
+        yield here, name
+    finally:
+        os.close(here)
+
+
+def told(error: OSError) -> StoreFull | StoreRefused:
+    """What the system's refusal means."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreFull("the disk of the folder is full: make room, then resume the job")
+    return StoreRefused(f"the folder cannot be used: {error.strerror}")
+
+
+class FileReading:
+    """``Reading`` of a local file, which must be the same one when its last byte was read."""
+
+    def __init__(self, descriptor: int, item: Item, span: Span | None, aside: Aside) -> None:
+        self._descriptor = descriptor
+        self._item = item
+        self._span = span or (Span(0, item.size) if item.size else None)
+        self._aside = aside
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        at, stop = (self._span.start, self._span.stop) if self._span else (0, 0)
+        while at < stop:
+            try:
+                block = await self._aside(os.pread, self._descriptor, min(BLOCK, stop - at), at)
+            except OSError as error:
+                raise told(error) from error
+            if not block:
+                raise Stale(f"{self._item.key} has become shorter while it was read")
+            at += len(block)
+            if at == stop:
+                self.check()
+            yield block
+
+    def check(self) -> None:
+        """``Stale`` when the file was changed since it was listed."""
+        if item_of(self._item.key, os.fstat(self._descriptor)) != self._item:
+            raise Stale(f"{self._item.key} has changed while it was read")
+
+    async def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+
+class Draft:
+    """A file under a temporary name inside the folder, so that it can be given its name in one step.
+
+    Threads work on it that nobody can call back. The lock sees to it that none of them writes to a descriptor that
+    was closed, which by then may be another file's.
+    """
+
+    def __init__(self, open_root: Callable[[], int], token: str, size: int) -> None:
+        self._open_root, self._key, self._size = open_root, TEMPORARY + token, size
+        self._root = self._file = -1
+        self._lock = threading.Lock()
+        self._dropped = False
+
+    def open(self) -> None:
+        """Make the file."""
+        with self._held():
+            self._root = self._open_root()
+            with folder_of(self._root, self._key, make=True) as (here, name):
+                self._file = os.open(name, _NEW, 0o666, dir_fd=here)
+            if self._size:
+                os.truncate(self._file, self._size)
+
+    def write(self, block: bytes, at: int) -> None:
+        """Write a block where it belongs."""
+        view = memoryview(block)
+        with self._held():
+            while view:
+                written = os.pwrite(self._file, view, at)
+                at, view = at + written, view[written:]
+
+    def publish(self, key: str, modified: int, *, only_new: bool) -> Item:
+        """Give the file its name once its bytes are on the disk, in place of another unless ``only_new``."""
+        with self._held():
+            os.utime(self._file, ns=(modified, modified))
+            os.fsync(self._file)
+            with (
+                folder_of(self._root, key, make=True) as (here, name),
+                folder_of(self._root, self._key) as (tmp, own),
+            ):
+                if not (only_new and _linked_anew(tmp, own, here, name)):
+                    os.rename(own, name, src_dir_fd=tmp, dst_dir_fd=here)
+                os.fsync(here)
+            return item_of(key, os.fstat(self._file))
+
+    def drop(self) -> None:
+        """Close what is open, and remove what has no name yet. Never raises."""
+        with self._lock:
+            self._dropped = True
+            if self._root >= 0:
+                with suppress(OSError), folder_of(self._root, self._key) as (here, name):
+                    os.unlink(name, dir_fd=here)
+            for descriptor in (self._file, self._root):
+                if descriptor >= 0:
+                    os.close(descriptor)
+            self._file = self._root = -1
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        with self._lock:
+            if self._dropped:
+                raise Stopped("this file was given up")
+            try:
+                yield
+            except OSError as error:
+                raise told(error) from error
+
+
+def _linked_anew(tmp: int, own: str, here: int, name: str) -> bool:
+    """A link, unlike a rename, never takes another's place. False where the file system has none, and none is there."""
+    try:
+        os.link(own, name, src_dir_fd=tmp, dst_dir_fd=here, follow_symlinks=False)
+    except FileExistsError as error:
+        raise AlreadyThere("there is a file already") from error
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        with suppress(FileNotFoundError):
+            os.stat(name, dir_fd=here, follow_symlinks=False)
+            raise AlreadyThere("there is a file already") from error
+        return False
+    return True

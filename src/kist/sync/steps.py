@@ -1,0 +1,146 @@
+"""Carry out one step of a plan. Each may have been carried out already, by a worker that was killed before it wrote."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kist.errors import AlreadyThere, Invalid, ObjectMissing, Stale, WrongState
+from kist.model.changes import Keep, Swap
+from kist.model.job import Act, Entry, Step, StepState
+from kist.ports.lease import Lease
+from kist.ports.tree import Item
+from kist.sync.folder import FolderTree
+from kist.sync.journal import Journal
+from kist.sync.sides import Sides
+from kist.sync.transfer import Carrier, same_bytes
+from kist.sync.trash import trash_of
+
+LOOKED_AT = 1000
+"""After a break, of how many files it is asked whether they were sent already."""
+
+
+class Steps:
+    """What a plan says, done to ``sides``. Nothing is replaced or removed that the plan did not see, nor before it
+    was put aside.
+    """
+
+    def __init__(self, lease: Lease, sides: Sides, carrier: Carrier, journal: Journal) -> None:
+        self._lease = lease
+        self._sides = sides
+        self._carrier = carrier
+        self._journal = journal
+        self._looked = 0
+        self.began_parts = lease.job.resumed
+
+    async def carry_out(self, step: Step) -> None:
+        """Send or bring back one file, and note it."""
+        self._journal.at(step.key)
+        found = await (self._brought_back(step) if step.act is Act.RESTORE else self._sent(step))
+        done = msgspec.structs.replace(step, state=StepState.DONE, after=found.etag)
+        restored = step.act is Act.RESTORE
+        entry = Entry(
+            dest=self._sides.dest.name,
+            key=step.key,
+            size=found.size,
+            modified=-1 if restored else step.modified,  # what was brought back is not what the source has
+            etag=found.etag,
+            sha256=None,
+            job=self._lease.job.id,
+        )
+        self._journal.note(Swap(step, done), Keep(entry))
+        self._journal.count(files=1)
+
+    async def set_aside(self, step: Step) -> None:
+        """Keep a copy of what is to be deleted. ``WrongState`` when it is no longer what the plan saw."""
+        now = await self._sides.dest.item(step.key)
+        if now is not None and now.etag != step.before:
+            raise WrongState("it has changed since the plan was made: left alone")
+        if now is not None:
+            await self._keep(step, now)
+
+    async def _brought_back(self, step: Step) -> Item:
+        dest, undone = self._sides.dest, self._lease.job.options.undo_of or ""
+        now = await dest.item(step.key)
+        if now is not None and now.etag == step.source:
+            return now  # by a try that was cut off
+        if now is not None:
+            if now.etag != step.before and not await self._came_before(step, now):
+                raise WrongState("it has changed at the destination since the plan was made: left alone")
+            await self._keep(step, now)
+        found = await dest.restore(trash_of(undone, step.key), step.key)
+        if found is None:
+            raise Invalid("what was put aside is no longer there")
+        return found
+
+    async def _came_before(self, step: Step, now: Item) -> bool:
+        """Whether a try that was cut off has brought back what lies there now, in a store whose copies are called
+        another name."""
+        if not self._lease.job.resumed or now.size != step.size:
+            return False
+        return step.before is None or await self._sides.dest.kept(self._trash(step)) is not None
+
+    async def _sent(self, step: Step) -> Item:
+        item = Item(step.key, step.size, step.modified, step.source)
+        look = self._lease.job.resumed and self._looked < LOOKED_AT
+        if look or step.act is Act.REPLACE:
+            self._looked += 1
+            now = await self._sides.dest.item(step.key)
+            if look and now is not None and now.etag != step.before and await self._arrived(item, now):
+                return now
+            await self._make_way(step, now)
+        try:
+            return await self._carrier.carry(
+                item,
+                only_new=step.before is None,
+                parts_id=step.parts_id,
+                remember=lambda parts: self._parts(step, parts),
+            )
+        except AlreadyThere as error:
+            return await self._put_before(step, item, error)
+
+    async def _make_way(self, step: Step, now: Item | None) -> None:
+        """See that there is what the plan saw, and put it aside."""
+        if now is not None and now.etag != step.before:
+            raise WrongState("it has changed at the destination since the plan was made: sync again")
+        if now is None and step.before is not None:
+            raise WrongState("it has gone from the destination since the plan was made: sync again")
+        if now is not None and not await self._keep(step, now):
+            raise WrongState("it has gone from the destination since the plan was made: sync again")
+
+    async def _put_before(self, step: Step, item: Item, error: AlreadyThere) -> Item:
+        """There is something where nothing was: this very file, put by a try whose answer was lost, or another's."""
+        now = await self._sides.dest.item(step.key)
+        if now is None:
+            raise error
+        if await self._arrived(item, now):
+            return now
+        raise WrongState("something was put at the destination since the plan was made: sync again") from error
+
+    async def _keep(self, step: Step, now: Item) -> bool:
+        """Put aside what is there, once. What an earlier run of this job has put aside is never replaced."""
+        dest, job = self._sides.dest, self._lease.job
+        kept = await dest.kept(self._trash(step)) if job.fence > 1 else None
+        if kept is None:
+            return await dest.keep(step.key, self._trash(step))
+        if kept.etag == now.etag:
+            return True
+        return await dest.keep(step.key, trash_of(f"{job.id}.{job.fence}", step.key))
+
+    def _trash(self, step: Step) -> str:
+        return trash_of(self._lease.job.id, step.key)
+
+    async def _arrived(self, item: Item, now: Item) -> bool:
+        """Whether a file that nothing was written down about was sent before the break."""
+        if now.size != item.size:
+            return False
+        if isinstance(self._sides.dest, FolderTree) and now.modified != item.modified:
+            return False
+        try:
+            return await same_bytes(self._sides.source, self._sides.dest, item, now)
+        except (Stale, ObjectMissing):
+            return False
+
+    async def _parts(self, step: Step, parts_id: str) -> None:
+        self.began_parts = True
+        begun = msgspec.structs.replace(step, parts_id=parts_id)
+        await self._journal.write_down(Swap(step, begun))
