@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -23,6 +24,7 @@ from kist.sync.bucket import BucketTree
 from kist.sync.folder import FolderTree
 from kist.sync.pace import Pace
 from kist.sync.planning import PAGE, Planner, memory_of
+from kist.sync.speed import Speed
 from kist.sync.together import together
 from kist.sync.transfer import Carrier, same_bytes
 from kist.sync.trash import trash_of
@@ -59,6 +61,7 @@ class Runner:
         self._done: list[Change] = []
         self._progress = lease.job.progress
         self._looked = 0
+        self._speed = Speed()
 
     async def run(self) -> Job:
         """Bring the job to its end, or to where somebody has to say yes. ``LeaseLost`` leaves it to its new holder."""
@@ -122,16 +125,18 @@ class Runner:
     async def _send(self) -> None:
         """Send what is to be sent, a page of steps at a time, many files at once; write down every half second."""
         after = ""
+        self._speed.at(self._clock.ticks(), self._progress.bytes)
+        ended = asyncio.Event()
         async with together() as start:
-            beating = start(self._beat_on())
+            beating = start(self._beat_until(ended))
             try:
                 while page := await self._catalogue.steps(self._lease.job.id, PAGE, after, planned=True):
                     after = page[-1].key
                     await self._send_all([step for step in page if step.act is not Act.DELETE])
                     self._check()
             finally:
-                beating.cancel()
-        await self._write_down()
+                ended.set()
+                await asyncio.wait([beating])  # never cut off: what it is writing down would be lost
 
     async def _send_all(self, steps: list[Step]) -> None:
         async with together() as start:
@@ -268,19 +273,22 @@ class Runner:
         )
         await self._lease.beat(Keep(kept), progress=self._progress)
 
-    async def _beat_on(self) -> None:
-        while True:
-            await self._clock.pause(BEAT)
+    async def _beat_until(self, ended: asyncio.Event) -> None:
+        while not ended.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), BEAT)
             await self._write_down()
 
     async def _write_down(self) -> None:
         done, self._done = self._done, []
+        rate = self._speed.at(self._clock.ticks(), self._progress.bytes)
+        self._progress = msgspec.structs.replace(self._progress, rate=rate)
         await self._lease.beat(*done, progress=self._progress)
         self._told(self._lease.job)
 
     async def _end(self, state: JobState, reason: str) -> None:
         done, self._done = self._done, []
-        progress = msgspec.structs.replace(self._progress, current="")
+        progress = msgspec.structs.replace(self._progress, current="", rate=0.0)
         await self._lease.move(state, *done, reason=reason, progress=progress)
         self._told(self._lease.job)
 
