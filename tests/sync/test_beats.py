@@ -54,9 +54,11 @@ async def test_a_beat_under_way_when_the_job_is_cancelled_loses_nothing(here: Sc
         job = await here.kist.jobs.start(ROOT, str(here.folder), f"{here.bucket}/{count}")
         lease = await here.work.claimed(job, "test")
         assert lease is not None
-        running_job = asyncio.create_task(here.work.carry_out(lease))
-        while (await here.kist.jobs.get(ROOT, job.id)).progress.files < 20:
-            await asyncio.sleep(0)
+        far = asyncio.Event()
+        running_job = asyncio.create_task(
+            here.work.carry_out(lease, lambda job, far=far: far.set() if job.progress.files > 20 else None)  # type: ignore[misc]
+        )
+        await far.wait()
         await here.kist.jobs.cancel(ROOT, job.id)
         assert (await running_job).state is JobState.CANCELLED
         sent = {key async for key in keys(here, f"{count}/")}
