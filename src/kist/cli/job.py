@@ -141,7 +141,6 @@ def _facts(job: JobShape) -> list[tuple[str, str]]:
         ("reason", escaped(job.reason)),
         ("from", escaped(job.source)),
         ("to", escaped(job.dest)),
-        ("plan", job.plan or ""),
         ("done", summary(job) if job.state.ended else ""),
         ("started", "" if job.started_at is None else time_text(job.started_at)),
         ("ended", "" if job.ended_at is None else time_text(job.ended_at)),

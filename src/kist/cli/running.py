@@ -102,8 +102,8 @@ def report(ended: Ended) -> None:
         raise Stopped(f"job {job.number} was cancelled: `kist job resume {job.number}` goes on with it")
     if job.state is JobState.NEEDS_CONFIRMATION:
         raise NeedsConfirmation(
-            f"nothing was done yet: {escaped(job.reason.removesuffix(': confirm the job'))}.\n"
-            f"`kist job show {job.number}` shows the plan, `kist job confirm {job.number}` carries it out"
+            f"nothing was done yet: {escaped(job.reason.removesuffix(': confirm the job'))}: "
+            f"`kist job show {job.number}` names them, `kist job confirm {job.number}` carries it out"
         )
     partly = job.state is JobState.SUCCEEDED_WITH_ERRORS
     click.get_current_context().exit(PARTLY_DONE if partly else DONE)
