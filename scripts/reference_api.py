@@ -157,7 +157,9 @@ def _struct_info(kind: type[msgspec.Struct]) -> msgspec.inspect.StructType:
 def _default(field: msgspec.inspect.Field) -> str:
     if field.default is NODEFAULT:
         return "" if field.required else "`{}`"
-    return "none" if field.default in (None, "") else f"`{field.default}`"
+    if field.default in (None, "", ()):
+        return "none"
+    return f"`{str(field.default).lower()}`" if isinstance(field.default, bool) else f"`{field.default}`"
 
 
 def _said(kind: msgspec.inspect.Type) -> str:
@@ -178,8 +180,8 @@ def _type(kind: msgspec.inspect.Type) -> str:
             return ", ".join(f"`{value}`" for value in values)
         case msgspec.inspect.EnumType(cls=cls):
             return ", ".join(f"`{one.value}`" for one in cls)
-        case msgspec.inspect.IntType(ge=low, le=high):
-            return "number" if low is None else f"number, {low} to {high}"
+        case msgspec.inspect.IntType(ge=low, le=high) if low is not None:
+            return f"number, from {low}" if high is None else f"number, {low} to {high}"
         case msgspec.inspect.StructType(cls=cls):
             return f"[{cls.__name__}](#{cls.__name__.lower()})"
         case msgspec.inspect.VarTupleType(item_type=item):
@@ -197,6 +199,8 @@ def _values(kind: msgspec.inspect.Type) -> str:
 
 _PLAIN: dict[type, str] = {
     msgspec.inspect.StrType: "text",
+    msgspec.inspect.IntType: "number",
+    msgspec.inspect.FloatType: "number",
     msgspec.inspect.NoneType: "null",
     msgspec.inspect.DateTimeType: "time",
     msgspec.inspect.BoolType: "true or false",

@@ -31,11 +31,13 @@ ADVICE = {
     "WrongMethod": "use one of the methods in `Allow`",
     "FileMissing": "list the files to see what is there; another user's file looks the same as none",
     "ObjectMissing": "seen by those who write stores; callers get `corrupt` when a file's bytes are missing",
-    "BucketMissing": "leave `bucket` out: this version has one. At a start: `kist doctor` makes it",
+    "BucketMissing": "make it, or name another; left out, it is the base bucket. At a start: `kist doctor` makes it",
     "UploadMissing": "begin the upload again",
     "LinkMissing": "ask for a new link: it was revoked, has expired, is used up, or never was",
     "ShareMissing": "look at the shares of the file: it is not shared with that actor",
     "KeyMissing": "look at the list of keys: it is revoked already or never was",
+    "JobMissing": "list the jobs to see what is there; another user's looks the same as none",
+    "SourceMissing": "look at the source of the job: it is not there, cannot be opened, or is empty",
     "NotSignedIn": "send a valid key as `Authorization: Bearer`, or as the password of Basic",
     "NotAllowed": "use an admin's key, or ask the owner for a share that grants it",
     "Expired": "ask for a new ticket",
@@ -58,7 +60,7 @@ ADVICE = {
     "Corrupt": "operators: restore the object from a backup; the log names the file",
     "Misconfigured": "operators: the message names the setting and what to write",
     "ClockSkew": "operators: set the clock right",
-    "Stopped": "start it again",
+    "LeaseLost": "seen by those who write workers; a job that is taken over goes on elsewhere",
 }
 """What to do about each error."""
 
@@ -102,7 +104,7 @@ def leaves() -> Iterator[type[KistError]]:
 
 def raised_branches() -> Iterator[type[KistError]]:
     """The branches that are raised as well, where no leaf says more."""
-    yield from (errors.Invalid, errors.Missing, errors.Unsupported, errors.Broken)
+    yield from (errors.Invalid, errors.Missing, errors.Unsupported, errors.Broken, errors.Stopped)
 
 
 BRANCH_ADVICE = {
@@ -110,6 +112,7 @@ BRANCH_ADVICE = {
     "Missing": "look at the address: there is nothing there",
     "Unsupported": "use a store that can do it",
     "Broken": "operators: look at the log",
+    "Stopped": "start it again",
 }
 
 

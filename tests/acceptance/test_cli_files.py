@@ -28,7 +28,8 @@ class Shell:
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
-        self.environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **environment}
+        passed = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        self.environment = {**passed, "LC_ALL": "C.UTF-8", **environment}
 
     def __call__(self, *args: str, code: int = 0, input: str | None = None, **environment: str) -> Run:
         done = subprocess.run(

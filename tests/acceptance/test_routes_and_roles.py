@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.acceptance.served import ROOT, Answer, Client, Site, disk_settings, serving
+from tests.acceptance.sync_things import stopped, synced, waiting
 
 from kist.app import dialects
 from kist.model.content import PutRules
@@ -83,6 +84,10 @@ async def nothing() -> AsyncIterator[bytes]:
     yield
 
 
+def starts_a_sync(client: Client, thing: str) -> Answer:
+    return client.call("POST", "/v1/syncs", {"source": f"{thing}/from", "dest": f"{thing}/{fresh()}"})
+
+
 def fresh() -> str:
     """A name that no bucket has."""
     return f"bucket-{uuid.uuid4().hex[:12]}"
@@ -128,6 +133,9 @@ THINGS: dict[str, Callable[[Site], str]] = {
     "bare bucket": bare_bucket,
     "crowd file": crowd_file,
     "posted": posted,
+    "synced": lambda site: synced(site, bucket(site)),
+    "waiting": lambda site: waiting(site, bucket(site)),
+    "stopped": lambda site: stopped(site, bucket(site)),
 }
 
 
@@ -231,6 +239,16 @@ ROWS: dict[str, Row] = {
     "objects-list": Row(calls("GET", "/v1/buckets/{id}/objects"), 200, 404, 200, "bucket"),
     "objects-read": Row(calls("GET", "/v1/buckets/{id}/objects/raw"), 200, 404, 200, "bucket"),
     "objects-remove": Row(calls("DELETE", "/v1/buckets/{id}/objects/raw"), 204, 404, 204, "bucket"),
+    "syncs-start": Row(starts_a_sync, 202, 404, 202, "bucket"),
+    "syncs-list": Row(calls("GET", "/v1/syncs"), 200, 200, 200),
+    "syncs-read": Row(calls("GET", "/v1/syncs/{id}"), 200, 404, 200, "synced"),
+    "syncs-plan": Row(calls("GET", "/v1/syncs/{id}/plan"), 200, 404, 200, "synced"),
+    "syncs-files": Row(calls("GET", "/v1/syncs/{id}/files"), 200, 404, 200, "synced"),
+    "syncs-events": Row(calls("GET", "/v1/syncs/{id}/events"), 200, 404, 200, "synced"),
+    "syncs-confirm": Row(calls("POST", "/v1/syncs/{id}/confirm"), 202, 404, 202, "waiting"),
+    "syncs-cancel": Row(calls("POST", "/v1/syncs/{id}/cancel"), 202, 404, 202, "waiting"),
+    "syncs-resume": Row(calls("POST", "/v1/syncs/{id}/resume"), 202, 404, 202, "stopped"),
+    "syncs-undo": Row(calls("POST", "/v1/syncs/{id}/undo"), 202, 404, 202, "synced"),
     "door-put": Row(calls("PUT", "/door/x", b"1"), 403, 403, 403),
     "door-get": Row(calls("GET", "/door/x"), 403, 403, 403),
     "door-post": Row(

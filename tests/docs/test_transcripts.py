@@ -19,6 +19,7 @@ GUIDES = {
     "direct-uploads.md": 12,
     "links-and-shares.md": 12,
     "buckets.md": 9,
+    "sync.md": 20,
     "crowdbotics.md": 12,
     "dabapps.md": 7,
     "syncano.md": 12,

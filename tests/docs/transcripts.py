@@ -52,6 +52,7 @@ _MASKS = (
     (re.compile(r"\b[0-9a-f]{16}\b"), "<key id>"),
     (re.compile(r'"next": ?"[\w-]+"'), "<cursor>"),
     (re.compile(r"[\d.]+ [kMGT]?B free"), "<size> free"),
+    (re.compile(r'"plan":"[0-9a-f]{64}"'), '"plan":"<digest>"'),
 )
 
 

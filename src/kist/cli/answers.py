@@ -54,6 +54,13 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, *, keyed: bool
     return kind(message, **_facts(headers))
 
 
+def error_in(reason: str) -> KistError:
+    """The error that ended a job, out of its reason: ``code: message``."""
+    code, _, message = reason.partition(": ")
+    kind = _KINDS.get(code)
+    return errors.Broken(reason) if kind is None else kind(message)
+
+
 def _facts(headers: Mapping[str, str]) -> dict[str, object]:
     after = headers.get("retry-after", "")
     return {"after": int(after)} if after.isascii() and after.isdigit() else {}

@@ -14,10 +14,13 @@ from kist.dialects.native.buckets import BucketShape, NewBucket
 from kist.dialects.native.links import LinkRow, MadeLinksShape, NewLinks
 from kist.dialects.native.shapes import FileShape, KeyShape, MadeKey
 from kist.dialects.native.shares import NewShare, ShareShape
+from kist.dialects.native.syncs import JobShape, NewSync, StepShape
 from kist.errors import Invalid
 from kist.system import SystemIds
 
 BLOCK = 512 * 1024
+LOOK = 0.5
+"""Seconds between two looks at a job that somebody else carries out."""
 
 
 class Source:
@@ -80,6 +83,10 @@ class Backend(Protocol):
     @property
     def where(self) -> str:
         """What this is, for people: a folder or a URL."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its folders are those of this machine."""
 
     async def me(self) -> str:
         """The id of the actor as whom everything is done."""
@@ -145,6 +152,36 @@ class Backend(Protocol):
 
     async def drop_bucket(self, name: str) -> None:
         """Remove an empty bucket."""
+
+    async def sync(self, wanted: NewSync) -> JobShape:
+        """A new job. Nobody here carries it out before ``follow``."""
+
+    async def undo_job(self, job: str) -> JobShape:
+        """A new job that takes back what that one did."""
+
+    async def confirm_job(self, job: str, plan: str | None = None) -> JobShape:
+        """Say yes to the plan of a job. ``Clash`` when it is not ``plan``, where one is named."""
+
+    async def cancel_job(self, job: str) -> JobShape:
+        """End a job before its next operation."""
+
+    async def resume_job(self, job: str) -> JobShape:
+        """Go on with a job."""
+
+    async def job(self, job: str) -> JobShape:
+        """The job with this id or number, or ``JobMissing``."""
+
+    def jobs(self) -> AsyncIterator[JobShape]:
+        """The jobs that may be seen, newest first, fetched page by page."""
+
+    def steps(self, job: str) -> AsyncIterator[StepShape]:
+        """What a job is to do and what became of it, by key, fetched page by page."""
+
+    async def follow(self, job: str, told: Callable[[JobShape], None]) -> JobShape:
+        """See a job to its end, or to where it waits for a yes; ``told`` hears how far it is.
+
+        A job of the local home is carried out here, unless somebody has it already.
+        """
 
     async def close(self) -> None:
         """Free what is held."""

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import datetime
 
 import msgspec
 
-from kist.app import build
-from kist.cli.backend import Content, Source
+from kist.app import Assembled, assemble
+from kist.cli.backend import LOOK, Content, Source
 from kist.cli.threads import in_thread
 from kist.dialects.native.buckets import BucketShape, NewBucket, shape_bucket
 from kist.dialects.native.links import LinkRow, MadeLinksShape, NewLinks, shape_link, shape_made, terms_of
 from kist.dialects.native.shapes import FileShape, KeyShape, MadeKey, shape_file, shape_key
 from kist.dialects.native.shares import NewShare, ShareShape, shape_share
-from kist.errors import Misconfigured, Stale
+from kist.dialects.native.syncs import JobShape, NewSync, StepShape, options_of, shape_job, shape_step
+from kist.errors import LeaseLost, Misconfigured, Stale
 from kist.model.actor import Actor, Role, check_actor_id
 from kist.model.content import Opened, Span
 from kist.model.query import MAX_PAGE, Cursor, FileQuery, Sort
 from kist.model.upload import Intent
 from kist.service.kist import Kist
 from kist.settings import Settings, read_settings
+from kist.system import SystemIds
 
 LOCAL = Actor("local", Role.ADMIN)
 
@@ -30,7 +33,7 @@ async def open_local(act_as: str | None, *, makes: bool) -> LocalKist:
     """The home that the settings name. ``Misconfigured`` when there is none, unless this command ``makes`` it."""
     settings = read_settings() if makes else settings_of_home()
     actor = LOCAL if act_as is None else Actor(check_actor_id(act_as), via=LOCAL.id)
-    return LocalKist(await build(settings), actor, settings)
+    return LocalKist(await assemble(settings), actor, settings)
 
 
 def settings_of_home() -> Settings:
@@ -46,14 +49,19 @@ def settings_of_home() -> Settings:
 class LocalKist:
     """See ``Backend``."""
 
-    def __init__(self, kist: Kist, actor: Actor, settings: Settings) -> None:
-        self._kist = kist
+    def __init__(self, assembled: Assembled, actor: Actor, settings: Settings) -> None:
+        self._kist: Kist = assembled.kist
+        self._work = assembled.work
         self._actor = actor
         self._settings = settings
 
     @property
     def where(self) -> str:
         return str(self._settings.home)
+
+    @property
+    def is_local(self) -> bool:
+        return True
 
     async def me(self) -> str:
         return self._actor.id
@@ -141,6 +149,52 @@ class LocalKist:
 
     async def drop_bucket(self, name: str) -> None:
         await self._kist.buckets.remove(self._actor, name)
+
+    async def sync(self, wanted: NewSync) -> JobShape:
+        return shape_job(await self._kist.jobs.start(self._actor, wanted.source, wanted.dest, options_of(wanted)))
+
+    async def undo_job(self, job: str) -> JobShape:
+        return shape_job(await self._kist.jobs.undo(self._actor, job))
+
+    async def confirm_job(self, job: str, plan: str | None = None) -> JobShape:
+        return shape_job(await self._kist.jobs.confirm(self._actor, job, plan))
+
+    async def cancel_job(self, job: str) -> JobShape:
+        return shape_job(await self._kist.jobs.cancel(self._actor, job))
+
+    async def resume_job(self, job: str) -> JobShape:
+        return shape_job(await self._kist.jobs.resume(self._actor, job))
+
+    async def job(self, job: str) -> JobShape:
+        return shape_job(await self._kist.jobs.get(self._actor, job))
+
+    async def jobs(self) -> AsyncIterator[JobShape]:
+        before: int | None = None
+        while page := await self._kist.jobs.page(self._actor, MAX_PAGE, before):
+            for job in page:
+                yield shape_job(job)
+            before = page[-1].number
+
+    async def steps(self, job: str) -> AsyncIterator[StepShape]:
+        after = ""
+        while page := await self._kist.jobs.steps(self._actor, job, MAX_PAGE, after):
+            for step in page:
+                yield shape_step(step)
+            after = page[-1].key
+
+    async def follow(self, job: str, told: Callable[[JobShape], None]) -> JobShape:
+        name = SystemIds().token()
+        while True:
+            seen = await self._kist.jobs.get(self._actor, job)
+            if not seen.state.wants_worker:
+                return shape_job(seen)
+            lease = await self._work.claimed(seen, name)
+            if lease is None:
+                told(shape_job(seen))
+                await asyncio.sleep(LOOK)
+                continue
+            with suppress(LeaseLost):  # this machine slept, and another worker goes on
+                await self._work.carry_out(lease, lambda now: told(shape_job(now)))
 
     async def close(self) -> None:
         await self._kist.close()

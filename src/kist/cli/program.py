@@ -26,6 +26,8 @@ COMMANDS: dict[str, str] = {
     "share": "Let other users do something to a file.",
     "link": "Make links that need no key.",
     "bucket": "Make, list and remove buckets.",
+    "sync": "Bring a folder and a bucket in step.",
+    "job": "List, show and steer syncs.",
     "audit": "Compare rows and objects, and mend them.",
 }
 """Each is ``command`` in the module of its name. What stands here is shown by ``kist --help`` without loading it."""

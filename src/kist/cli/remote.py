@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
 from types import NoneType
 from typing import Any, TypeVar
@@ -13,12 +14,14 @@ import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSLError
 
 from kist.cli.answers import refusal
-from kist.cli.backend import BLOCK, Content, Source
+from kist.cli.backend import BLOCK, LOOK, Content, Source
+from kist.cli.outcomes import tried
 from kist.cli.threads import in_thread
 from kist.dialects.native.buckets import BucketList, BucketShape, NewBucket
 from kist.dialects.native.links import LinkPage, LinkRow, MadeLinksShape, NewLinks
 from kist.dialects.native.shapes import FilePage, FileShape, KeyList, KeyShape, MadeKey, Me, NewKey
 from kist.dialects.native.shares import NewShare, ShareList, ShareShape
+from kist.dialects.native.syncs import JobPage, JobShape, NewSync, StepPage, StepShape
 from kist.errors import Broken, Invalid, Unavailable
 from kist.model.query import MAX_PAGE
 
@@ -55,6 +58,10 @@ class RemoteKist:
     @property
     def where(self) -> str:
         return self._server
+
+    @property
+    def is_local(self) -> bool:
+        return False
 
     async def me(self) -> str:
         return (await self._json("GET", "/v1/me", Me)).id
@@ -141,6 +148,52 @@ class RemoteKist:
     async def drop_bucket(self, name: str) -> None:
         confirmed = urlencode({"confirm": name})
         await self._json("DELETE", f"{_path('buckets', name)}?{confirmed}", NoneType)
+
+    async def sync(self, wanted: NewSync) -> JobShape:
+        return await self._json("POST", "/v1/syncs", JobShape, msgspec.to_builtins(wanted))
+
+    async def undo_job(self, job: str) -> JobShape:
+        return await self._json("POST", _path("syncs", job, "undo"), JobShape)
+
+    async def confirm_job(self, job: str, plan: str | None = None) -> JobShape:
+        return await self._json("POST", _path("syncs", job, "confirm"), JobShape, {"plan": plan})
+
+    async def cancel_job(self, job: str) -> JobShape:
+        return await self._json("POST", _path("syncs", job, "cancel"), JobShape)
+
+    async def resume_job(self, job: str) -> JobShape:
+        return await self._json("POST", _path("syncs", job, "resume"), JobShape)
+
+    async def job(self, job: str) -> JobShape:
+        return await self._json("GET", _path("syncs", job), JobShape)
+
+    async def jobs(self) -> AsyncIterator[JobShape]:
+        query = {"limit": str(MAX_PAGE)}
+        while True:
+            page = await self._json("GET", f"/v1/syncs?{urlencode(query)}", JobPage)
+            for job in page.items:
+                yield job
+            if page.next is None:
+                return
+            query["cursor"] = page.next
+
+    async def steps(self, job: str) -> AsyncIterator[StepShape]:
+        query = {"limit": str(MAX_PAGE)}
+        while True:
+            page = await self._json("GET", f"{_path('syncs', job, 'files')}?{urlencode(query)}", StepPage)
+            for step in page.items:
+                yield step
+            if page.next is None:
+                return
+            query["cursor"] = page.next
+
+    async def follow(self, job: str, told: Callable[[JobShape], None]) -> JobShape:
+        while True:
+            seen = await tried(lambda: self.job(job))
+            if not seen.state.wants_worker:
+                return seen
+            told(seen)
+            await asyncio.sleep(LOOK)
 
     async def close(self) -> None:
         self._pool.clear()

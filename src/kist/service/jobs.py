@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 
 from kist.errors import BucketMissing, Clash, InProgress, Invalid, JobMissing, NotAllowed, WrongState
 from kist.model.actor import Actor
-from kist.model.changes import Add, Swap
+from kist.model.changes import Add, Change, Swap
 from kist.model.ends import End, FolderEnd, overlap, read_end
 from kist.model.job import Job, JobState, Step, SyncOptions
+from kist.model.rows import Idempotency
+from kist.model.upload import Repeat
 from kist.service.buckets import check_usable
 from kist.service.files import TRIES
 from kist.service.gate import check_signed_in
 from kist.service.ports import Ports
+from kist.service.repeats import Repeats
 
 MOST_AT_ONCE = 64
+LOOK = 0.45
+SILENT = 2 * LOOK
+"""Seconds after which a watched job is told of although nothing has changed."""
 PLAIN = SyncOptions()
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Job).decode
 
 
 class Jobs:
@@ -25,17 +34,26 @@ class Jobs:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
+        self._repeats = Repeats(ports)
         self.wake: Callable[[], None] = lambda: None
         """Told when there is work, by whoever works in this process."""
 
     async def start(
-        self, actor: Actor, source: str, dest: str, options: SyncOptions = PLAIN, *, worker: str | None = None
+        self,
+        actor: Actor,
+        source: str,
+        dest: str,
+        options: SyncOptions = PLAIN,
+        *,
+        worker: str | None = None,
+        repeat: Repeat | None = None,
     ) -> Job:
         """A new job that brings ``dest`` in step with ``source``.
 
-        ``worker``: who carries it out at once; None leaves it to the next that is free. ``Invalid``, ``BadName``,
-        ``NotSignedIn``, ``NotAllowed`` for a folder of the server unless an admin asks, ``BucketMissing``,
-        ``InProgress`` while another job is at work where this one would be.
+        ``worker``: who carries it out at once; None leaves it to the next that is free. ``repeat``: a request that is
+        sent again gets the job that it started, as that was then. ``Invalid``, ``BadName``, ``NotSignedIn``,
+        ``NotAllowed`` for a folder of the server unless an admin asks, ``BucketMissing``, ``InProgress`` while another
+        job is at work where this one would be.
         """
         check_signed_in(actor)
         ends = read_end(source), read_end(dest)
@@ -44,9 +62,9 @@ class Jobs:
             raise Invalid("the source and the destination overlap: one would be copied into itself")
         for end in ends:
             await self._check_end(actor, end)
-        return await self._add(actor, ends, options, worker)
+        return await self._add(actor, ends, options, worker, repeat)
 
-    async def undo(self, actor: Actor, job_id: str, *, worker: str | None = None) -> Job:
+    async def undo(self, actor: Actor, job_id: str, *, worker: str | None = None, repeat: Repeat | None = None) -> Job:
         """A new job that takes back what that one did. ``WrongState`` while it is at work, or where it did nothing."""
         undone = await self.get(actor, job_id)
         if not undone.state.ended:
@@ -56,7 +74,7 @@ class Jobs:
         ends = read_end(undone.source), read_end(undone.dest)
         for end in ends:
             await self._check_end(actor, end)
-        return await self._add(actor, ends, SyncOptions(undo_of=undone.id), worker)
+        return await self._add(actor, ends, SyncOptions(undo_of=undone.id), worker, repeat)
 
     async def get(self, actor: Actor, job_id: str) -> Job:
         """The job with this id or number. ``JobMissing``, just the same for another's."""
@@ -83,6 +101,19 @@ class Jobs:
     async def steps(self, actor: Actor, job_id: str, limit: int, after: str = "") -> tuple[Step, ...]:
         """The plan of a job, and what became of each of its steps, by key."""
         return await self._ports.catalogue.steps((await self.get(actor, job_id)).id, limit, after)
+
+    async def watch(self, actor: Actor, job_id: str) -> AsyncGenerator[Job, None]:
+        """The job at once, after each change, and at least once a second, until it has ended."""
+        clock = self._ports.clock
+        before, told = None, 0.0
+        while True:
+            job = await self.get(actor, job_id)
+            if job != before or clock.ticks() - told >= SILENT:
+                before, told = job, clock.ticks()
+                yield job
+            if job.state.ended:
+                return
+            await clock.pause(LOOK)
 
     async def cancel(self, actor: Actor, job_id: str) -> Job:
         """End a job before its next operation. One that has ended stays as it is."""
@@ -121,14 +152,24 @@ class Jobs:
             return self._moved(job, JobState.QUEUED, ended_at=None, reason="")
 
         before = await self.get(actor, job_id)
-        await self._check_free((read_end(before.source), read_end(before.dest)), but=before.id)
+        other = await self._in_the_way((read_end(before.source), read_end(before.dest)), but=before.id)
+        if other is not None:
+            raise _at_work(other)
         return await self._change(actor, job_id, resumed)
 
-    async def _add(self, actor: Actor, ends: tuple[End, End], options: SyncOptions, worker: str | None) -> Job:
+    async def _add(
+        self, actor: Actor, ends: tuple[End, End], options: SyncOptions, worker: str | None, repeat: Repeat | None
+    ) -> Job:
         """Numbers are given without a gap, so no other job can have been added since it was looked for one."""
+        record = self._repeats.record(actor, repeat)
         for _ in range(TRIES):
             newest = await self._ports.catalogue.jobs(None, 1)
-            await self._check_free(ends)
+            other = await self._in_the_way(ends)
+            earlier = await self._repeats.answer(actor, repeat)  # after that: the other may be the one it started
+            if earlier is not None:
+                return _decode(earlier)
+            if other is not None:
+                raise _at_work(other)
             now = self._ports.clock.now()
             job = Job(
                 id=self._ports.ids.uuid(),
@@ -142,7 +183,7 @@ class Jobs:
                 created_at=now,
             )
             try:
-                await self._ports.catalogue.commit(Add(job))
+                await self._ports.catalogue.commit(Add(job), *_answers(record, job))
             except Clash:
                 continue
             if worker is None:
@@ -150,14 +191,15 @@ class Jobs:
             return job
         raise Clash("too many jobs are being started: try again")
 
-    async def _check_free(self, ends: tuple[End, End], but: str = "") -> None:
-        """``InProgress`` while a job writes where one of ``ends`` is, or reads where this one would write."""
+    async def _in_the_way(self, ends: tuple[End, End], but: str = "") -> Job | None:
+        """A job that writes where one of ``ends`` is, or reads where this one would write."""
         for job in await self._ports.catalogue.unended_jobs():
             theirs = read_end(job.source), read_end(job.dest)
             if job.id != but and (
                 overlap(ends[1], theirs[1]) or overlap(ends[1], theirs[0]) or overlap(ends[0], theirs[1])
             ):
-                raise InProgress(f"job {job.number} is at work there: wait for its end, or cancel it", job=job.number)
+                return job
+        return None
 
     async def _check_end(self, actor: Actor, end: End) -> None:
         if isinstance(end, FolderEnd):
@@ -185,6 +227,15 @@ class Jobs:
     def _moved(self, job: Job, state: JobState, **more: object) -> Job:
         moved: Job = msgspec.structs.replace(job, state=state, **more)
         return moved
+
+
+def _at_work(job: Job) -> InProgress:
+    return InProgress(f"job {job.number} is at work there: wait for its end, or cancel it", job=job.number)
+
+
+def _answers(record: Idempotency | None, job: Job) -> tuple[Change, ...]:
+    """Write down with a job that it answers the request, if that may come again."""
+    return () if record is None else (Add(msgspec.structs.replace(record, answer=_encode(job))),)
 
 
 def _check_options(options: SyncOptions) -> None:

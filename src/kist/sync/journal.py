@@ -13,6 +13,7 @@ from kist.model.changes import Change
 from kist.model.job import Job, JobState
 from kist.ports.lease import Lease
 from kist.ports.system import Clock
+from kist.sync.speed import Speed
 from kist.sync.together import together
 
 BEAT = 0.5
@@ -31,6 +32,7 @@ class Journal:
         self._told = told
         self._done: list[Change] = []
         self._writing: asyncio.Task[None] | None = None
+        self._speed = Speed()
         self.progress = lease.job.progress
 
     @property
@@ -76,7 +78,7 @@ class Journal:
         """The job has come to this."""
         await self._settled()
         done, self._done = self._done, []
-        self.progress = msgspec.structs.replace(self.progress, current="")
+        self.progress = msgspec.structs.replace(self.progress, current="", rate=0.0)
         await self._lease.move(state, *done, reason=reason, progress=self.progress)
         self._told(self._lease.job)
 
@@ -106,6 +108,8 @@ class Journal:
 
     async def _written(self, changes: tuple[Change, ...]) -> None:
         done, self._done = self._done, []
+        rate = self._speed.at(self._clock.ticks(), self.progress.bytes)
+        self.progress = msgspec.structs.replace(self.progress, rate=rate)
         try:
             await self._lease.beat(*done, *changes, progress=self.progress)
         except BaseException:

@@ -1,10 +1,10 @@
-"""The native API: files, uploads, links, shares, buckets, keys, health, numbers, its description. Errors: RFC 9457."""
+"""The native API: files, uploads, links, shares, buckets, syncs, keys, health, numbers. Errors: RFC 9457."""
 
 from __future__ import annotations
 
 from functools import cache
 
-from kist.dialects.native import buckets, files, health, keys, links, metrics, shares, uploads
+from kist.dialects.native import buckets, files, health, keys, links, metrics, shares, syncs, uploads
 from kist.service.kist import Kist
 from kist.wire.call import Call
 from kist.wire.docs_page import docs_reply
@@ -49,6 +49,7 @@ DIALECT = Dialect(
         *links.ROUTES,
         *shares.ROUTES,
         *buckets.ROUTES,
+        *syncs.ROUTES,
         *keys.ROUTES,
         *health.ROUTES,
         *metrics.ROUTES,
