@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.acceptance.served import disk_settings, memory_settings, s3_settings
-from tests.sync.place import ROOT, Scene, scene
+from tests.sync.place import ROOT, Scene
 
 from kist.model.job import Act, Compare, JobState, StepState
 
 MIB = 1 << 20
-
-
-@pytest.fixture(params=["memory", "disk", "rgw"])
-async def here(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scene]:
-    home = tmp_path / "home"
-    if request.param == "rgw":
-        settings = s3_settings(home, request.getfixturevalue("rgw"))
-    else:
-        settings = (memory_settings if request.param == "memory" else disk_settings)(home)
-    os.mkdir(tmp_path / "folder")
-    made = await scene(settings, tmp_path / "folder")
-    yield made
-    await made.kist.close()
 
 
 NAMES = (

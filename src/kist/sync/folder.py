@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
 
 from kist.errors import BadName, ObjectMissing, SourceMissing, Stale
 from kist.model.content import Span
-from kist.model.place import check_key
+from kist.model.place import MAX_KEY_BYTES, check_key
 from kist.ports.system import Ids
 from kist.ports.tree import Item, Trouble
 from kist.ports.wiring import Aside
@@ -29,6 +31,7 @@ class FolderTree:
         self._root = root
         self._aside = aside
         self._ids = ids
+        self._mounts: list[str] = []
 
     @property
     def name(self) -> str:
@@ -38,7 +41,8 @@ class FolderTree:
         return await self._aside(self._identity)
 
     async def items(self) -> AsyncIterator[list[Item | Trouble]]:
-        walk = _batches(_walked(self._open_root()))
+        self._mounts = []
+        walk = _batches(_walked(self._open_root(), self._mounts))
         while batch := await self._aside(_next, walk):
             yield batch
 
@@ -120,9 +124,12 @@ class FolderTree:
             raise SourceMissing(f"the folder {self._root} cannot be opened: {error.strerror}") from error
 
     def _identity(self) -> str:
+        """What is mounted below belongs to it, once it was listed: an empty mount point looks like any folder."""
         with closing(self._open_root()) as root:
             status = os.fstat(root)
-            return f"{status.st_dev}:{status.st_ino}"
+        below = "\n".join(self._mounts).encode("utf-8", "surrogateescape")
+        mounted = f"\n{hashlib.sha256(below).hexdigest()}" if below else ""
+        return f"{status.st_dev}:{status.st_ino}{mounted}"
 
     def _item(self, key: str) -> Item | None:
         with closing(self._open_root()) as root:
@@ -208,14 +215,36 @@ class FolderTree:
                     raise told(error) from error
 
 
-def _walked(root: int) -> Iterator[Item | Trouble]:
-    """All files below, by key: within a folder, files by name and folders by name with a slash behind."""
-    with closing(root):
-        yield from _below(root, "")
+def _walked(root: int, mounts: list[str]) -> Iterator[Item | Trouble]:
+    """All files below, by key: within a folder, files by name and folders by name with a slash behind.
+
+    ``mounts`` is told of the folders that are on another file system than the one around them. Not recursive: a tree
+    may be deeper than the interpreter's stack.
+    """
+    way = [(root, os.fstat(root).st_dev, _listed(root, ""))]
+    try:
+        while way:
+            here, device, listed = way[-1]
+            found = next(listed, None)
+            if found is None:
+                os.close(way.pop()[0])
+            elif isinstance(found, Trouble):
+                yield found
+            elif not found[0].endswith("/"):
+                yield _looked_at(found[1], found[0])
+            elif isinstance(below := _folder(here, found[1].name, found[0]), Trouble):
+                yield below
+            else:
+                way.append((below, os.fstat(below).st_dev, _listed(below, found[0])))
+                if way[-1][1] != device:
+                    mounts.append(found[0])
+    finally:
+        for descriptor, _, _ in way:
+            os.close(descriptor)
 
 
-def _below(here: int, prefix: str) -> Iterator[Item | Trouble]:
-    names: list[tuple[str, os.DirEntry[str]]] = []
+def _listed(here: int, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]] | Trouble]:
+    """The keys in a folder, in order, each with its entry."""
     try:
         with os.scandir(here) as entries:
             names = [
@@ -224,25 +253,19 @@ def _below(here: int, prefix: str) -> Iterator[Item | Trouble]:
     except OSError as error:
         yield Trouble(prefix or "/", f"cannot be listed: {error.strerror}", hides=True)
         return
-    names.sort()
+    names.sort(key=itemgetter(0))
     for name, entry in names:
-        key = prefix + name
-        if is_reserved(key):
-            continue
-        if name.endswith("/"):
-            yield from _inside(here, name[:-1], key)
-        else:
-            yield _looked_at(entry, key)
+        if not is_reserved(prefix + name):
+            yield prefix + name, entry
 
 
-def _inside(here: int, name: str, key: str) -> Iterator[Item | Trouble]:
+def _folder(here: int, name: str, key: str) -> int | Trouble:
+    if len(os.fsencode(key)) > MAX_KEY_BYTES:
+        return Trouble(key, "lies too deep for any key", hides=False)
     try:
-        below = os.open(name, FOLDER, dir_fd=here)
+        return os.open(name, FOLDER, dir_fd=here)
     except OSError as error:
-        yield Trouble(key, f"cannot be opened: {error.strerror}", hides=True)
-        return
-    with closing(below):
-        yield from _below(below, key)
+        return Trouble(key, f"cannot be opened: {error.strerror}", hides=True)
 
 
 def _looked_at(entry: os.DirEntry[str], key: str) -> Item | Trouble:
