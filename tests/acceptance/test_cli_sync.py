@@ -144,6 +144,19 @@ def test_ctrl_c_cancels_the_job_and_it_can_be_resumed(kist: Shell) -> None:
     assert "there is nothing to resume" in kist("job", "resume", "1", code=2).stderr
 
 
+def test_a_second_ctrl_c_leaves_at_once(kist: Shell) -> None:
+    photos, bucket = filled(kist, 3)
+    kist.write("photos/big", os.urandom(2 << 20))
+    process = started(kist, "sync", photos, bucket, "--rate", "100k")
+    until(lambda: [job for job in kist.json("job", "ls")["items"] if job["state"] == "running"])
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, "Traceback" in err) == (130, False), err
+    assert err.endswith("leaves at once\nstopped\n")
+
+
 def test_what_is_no_file_is_skipped_and_told(kist: Shell) -> None:
     photos, bucket = filled(kist, 3)
     (Path(photos) / "link").symlink_to("00.txt")

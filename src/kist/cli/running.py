@@ -79,12 +79,14 @@ async def _stoppable(kist: Backend, job: JobShape) -> AsyncIterator[None]:
     try:
         yield
     except asyncio.CancelledError:
+        for task in asked:
+            task.cancel()
         raise click.Abort from None
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
         for task in asked:
-            with suppress(KistError):
+            with suppress(KistError, asyncio.CancelledError):
                 await task
 
 
