@@ -31,7 +31,7 @@ class Journal:
         self._clock = clock
         self._told = told
         self._done: list[Change] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._writing: set[asyncio.Task[None]] = set()
         self._speed = Speed()
         self.progress = lease.job.progress
 
@@ -69,9 +69,13 @@ class Journal:
 
         Whoever waits for it may be cancelled; the commit is not, so that it is always known what was written.
         """
-        await self._settled()
-        self._writing = asyncio.ensure_future(self._written(changes))
-        await asyncio.shield(self._writing)
+        writing = asyncio.ensure_future(self._written(changes))
+        self._writing.add(writing)
+        try:
+            await asyncio.shield(writing)
+        finally:
+            if writing.done():
+                self._writing.discard(writing)
         self._told(self._lease.job)
 
     async def end(self, state: JobState, reason: str) -> None:
@@ -117,10 +121,11 @@ class Journal:
             raise
 
     async def _settled(self) -> None:
-        """Wait for a commit that nobody waits for any more."""
-        writing, self._writing = self._writing, None
-        if writing is None:
+        """Wait for commits that nobody waits for any more."""
+        writing, self._writing = self._writing, set()
+        if not writing:
             return
-        await asyncio.wait([writing])
-        if not writing.cancelled() and isinstance(error := writing.exception(), LeaseLost):
-            raise error
+        await asyncio.wait(writing)
+        for error in [each.exception() for each in writing if not each.cancelled()]:
+            if isinstance(error, LeaseLost):
+                raise error

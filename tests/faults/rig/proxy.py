@@ -6,6 +6,7 @@ It understands as much HTTP as an S3 client speaks: bodies have a Content-Length
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -58,12 +59,16 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Fault:
-    """The next ``times`` requests (None: all) whose ``METHOD target`` has ``pattern`` in it meet ``kind``."""
+    """The next ``times`` requests (None: all) whose ``METHOD target`` has ``pattern`` in it meet ``kind``.
+
+    With a ``chance`` below 1, each of them only by a throw of the proxy's dice.
+    """
 
     kind: Kind
     pattern: str = ""
     value: float = 0
     times: int | None = 1
+    chance: float = 1.0
 
 
 @dataclass
@@ -84,7 +89,8 @@ class Message:
 class Proxy:
     """Use ``proxying``. Everything public may be called from any thread."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, seed: int = 0) -> None:
+        self._dice = random.Random(seed)
         parts = urlsplit(endpoint)
         assert parts.hostname is not None
         self._upstream = (parts.hostname, parts.port or 80)
@@ -96,6 +102,8 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self.met: list[tuple[Kind, str]] = []
         """Which requests met which fault, in the order in which it came about."""
+        self.carried_out: list[str] = []
+        """``METHOD target`` of the requests that the server answered with success; of copies with `` copy`` behind."""
 
     @property
     def url(self) -> str:
@@ -154,7 +162,7 @@ class Proxy:
     def _next_fault(self, request: str) -> Fault | None:
         with self._changed:
             for index, fault in enumerate(self._script):
-                if re.search(fault.pattern, request):
+                if re.search(fault.pattern, request) and self._dice.random() < fault.chance:
                     if fault.times is not None:
                         self._script[index : index + 1] = [replace(fault, times=fault.times - 1)] * (fault.times > 1)
                     return fault
@@ -259,6 +267,9 @@ class Passage:
             writer.transport.abort()
 
     async def _answer(self, answer: Message, reader: asyncio.StreamReader) -> None:
+        if answer.start.split(" ")[1].startswith("2"):
+            copied = " copy" * bool(self._request.get("x-amz-copy-source"))
+            self._proxy.carried_out.append(f"{self._words}{copied}")
         bodiless = self._request.start.startswith("HEAD") or answer.start.split(" ")[1] in ("204", "304")
         body = _once(b"") if bodiless else read_body(reader, answer)
         if self._is(Kind.HELD):
@@ -329,9 +340,9 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
 
 
 @contextmanager
-def proxying(endpoint: str) -> Iterator[Proxy]:
-    """A proxy before ``endpoint`` for the length of the block."""
-    proxy = Proxy(endpoint)
+def proxying(endpoint: str, seed: int = 0) -> Iterator[Proxy]:
+    """A proxy before ``endpoint`` for the length of the block. ``seed`` of its dice."""
+    proxy = Proxy(endpoint, seed)
     thread = threading.Thread(target=proxy.run, name="fault-proxy")
     thread.start()
     try:
