@@ -9,6 +9,7 @@ DEV := .venv/installed-dev
 MINISTACK := .servers/ministack/installed
 SWIFT := .servers/swift/installed
 DJANGO := .servers/bench/installed
+PEERS := .servers/peers/installed
 NPM := .servers/npm/installed
 CEPH := radosgw ceph-mon ceph-osd
 MEMCACHED := memcached
@@ -49,7 +50,7 @@ lint: $(DEV) ## check style, types and import layers
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-bench: $(DEV) $(DJANGO) ## measure against peers (installs nginx, wrk and Ceph where it may)
+bench: $(DEV) $(DJANGO) $(PEERS) ## measure against peers (installs nginx, wrk and Ceph where it may)
 	@scripts/debian-packages.sh $(PROXY) wrk $(CEPH)
 	.venv/bin/python -m bench $(ARGS)
 
@@ -80,4 +81,8 @@ $(NPM): requirements/npm/package.json requirements/npm/package-lock.json
 
 $(DJANGO): requirements/bench.txt
 	@scripts/environment.sh .servers/bench requirements/bench.txt
+	@touch $@
+
+$(PEERS): requirements/peers.txt
+	@scripts/environment.sh .servers/peers requirements/peers.txt
 	@touch $@

@@ -29,6 +29,7 @@ from bench import (
     reading,
     sealing,
     syncano,
+    syncing,
     ticketing,
     uploading,
 )
@@ -55,6 +56,13 @@ ROWS: dict[str, Callable[[Plan], Iterator[Finding]]] = {
     "syncano": syncano.measure,
     "sealing": sealing.measure,
     "auditing": auditing.measure,
+    "sync-small": syncing.small,
+    "sync-same": syncing.same,
+    "sync-many": syncing.many,
+    "sync-million": syncing.million,
+    "sync-large": syncing.large,
+    "sync-scan": syncing.scan,
+    "sync-durable": syncing.durable,
 }
 
 

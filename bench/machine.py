@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import psutil
@@ -30,11 +30,20 @@ def needed(program: str) -> str:
     return found
 
 
-@contextmanager
-def on_core(core: int) -> Iterator[None]:
+def on_core(core: int) -> AbstractContextManager[None]:
     """Run on one core. Programs that are started inside the block inherit it, and keep it."""
+    return _on({core})
+
+
+def on_all_cores() -> AbstractContextManager[None]:
+    """Run on all cores again, where what is measured shares the machine with its server."""
+    return _on(set(_CORES))
+
+
+@contextmanager
+def _on(cores: set[int]) -> Iterator[None]:
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:

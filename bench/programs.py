@@ -69,6 +69,13 @@ def s3_stub() -> Iterator[Program]:
 
 
 @contextmanager
+def list_stub(count: int) -> Iterator[Program]:
+    """A server that lists as many objects, on the server's core."""
+    with _module("bench.list_stub", {}, str(count)) as program:
+        yield program
+
+
+@contextmanager
 def _module(
     module: str, settings: Mapping[str, str], *args: str, core: int = SERVER_CORE, python: str = sys.executable
 ) -> Iterator[Program]:

@@ -23,3 +23,4 @@ compile dev.txt pyproject.toml --group dev --extra aws --constraint requirements
 compile ministack.txt --group ministack
 compile swift.txt --group swift
 compile bench.txt --group bench --constraint requirements/dev.txt
+compile peers.txt --group peers

@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 from kist.detection import detect
 from kist.errors import AlreadyThere, Misconfigured, Unavailable
-from kist.identity import TokenReader
 from kist.model.actor import Actor, Role
 from kist.ports.catalogue import Catalogue
 from kist.ports.gate import Recognises
@@ -281,4 +280,6 @@ def token_reader(settings: Settings) -> Recognises | None:
     """What recognises the tokens of an identity provider, None when the settings name none."""
     if settings.jwt_issuer is None or settings.jwt_audience is None or settings.jwt_keys is None:
         return None
+    from kist.identity import TokenReader  # not at import: it brings cryptography, and few need it
+
     return TokenReader(settings.jwt_issuer, settings.jwt_audience, settings.jwt_keys)

@@ -17,6 +17,8 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -37,7 +39,7 @@ from kist.errors import Broken, Invalid, KistError
 
 MAX_GROUP = 256
 MANY_ALIKE = 20
-"""So many changes of one kind in a commit are made at once."""
+"""So many changes of one kind that follow each other in a commit are made at once."""
 
 _OF_ONE_ROW = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 
@@ -214,24 +216,37 @@ class Writer:
         if len(statements) == 1:
             return self._run_all(statements)
         self._cursor.execute("SAVEPOINT one")
-        outcome = None if self._run_alike(statements) else self._run_all(statements)
+        outcome = self._run_in_runs(statements)
         if outcome is not None:
             self._cursor.execute("ROLLBACK TO one")
         self._cursor.execute("RELEASE one")
         return outcome
 
+    def _run_in_runs(self, statements: Sequence[Statement]) -> Outcome:
+        """Run statements of one text that follow each other together. See ``_run_all`` for what is returned."""
+        at = 0
+        for _, alike in groupby(statements, attrgetter("sql")):
+            run = list(alike)
+            outcome = None if self._run_alike(run) else self._run_all(run)
+            if outcome is not None:
+                return at + outcome if isinstance(outcome, int) else outcome
+            at += len(run)
+        return None
+
     def _run_alike(self, statements: Sequence[Statement]) -> bool:
         """Run many statements of one text at once. False, with nothing done, unless that could be and all went well."""
-        sql = statements[0].sql
-        if len(statements) < MANY_ALIKE or any(each.sql != sql or not each.counted for each in statements):
+        if len(statements) < MANY_ALIKE or not all(each.counted for each in statements):
             return False
+        self._cursor.execute("SAVEPOINT alike")
         try:
-            if self._cursor.executemany(sql, [each.params for each in statements]).rowcount == len(statements):
-                return True
+            made = self._cursor.executemany(statements[0].sql, [each.params for each in statements]).rowcount
+            well = made == len(statements)
         except (UnicodeEncodeError, OverflowError, sqlite3.DataError, *_OF_ONE_ROW):
-            pass  # one by one it will be seen which it is
-        self._cursor.execute("ROLLBACK TO one")
-        return False
+            well = False  # one by one it will be seen which it is
+        if not well:
+            self._cursor.execute("ROLLBACK TO alike")
+        self._cursor.execute("RELEASE alike")
+        return well
 
     def _run_all(self, statements: Sequence[Statement]) -> Outcome:
         """None, or the index of the statement that is refused, or why this commit alone fails.

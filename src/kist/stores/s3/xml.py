@@ -43,6 +43,9 @@ class Node:
 
     def find(self, name: str) -> str | None:
         """The text of the first child called ``name``, None when there is none."""
+        found = self._element.findtext(f"{_space(self._element)}{name}")  # where all are of one namespace, as is usual
+        if found is not None:
+            return found
         for child in self._element:
             if _local(child) == name:
                 return child.text or ""
@@ -110,6 +113,12 @@ def _write(element: Element) -> str:
     name, content = element
     inner = escape(content) if isinstance(content, str) else "".join(_write(child) for child in content)
     return f"<{name}>{inner}</{name}>"
+
+
+def _space(element: ElementTree.Element) -> str:
+    """The namespace of an element, in braces; empty where it has none."""
+    space, brace, _ = element.tag.rpartition("}")
+    return space + brace
 
 
 def _local(element: ElementTree.Element) -> str:
