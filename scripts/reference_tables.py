@@ -11,7 +11,7 @@ from kist.chores.schedule import CHORES
 from kist.dialects import filedrop, native
 from kist.errors import KistError
 from kist.metrics import LEVELS, Prometheus
-from kist.settings import SETTINGS
+from kist.setting_list import SETTINGS
 from kist.system import SystemClock
 from kist.wire.call import Call
 from kist.wire.routes import Dialect
@@ -25,6 +25,8 @@ ADVICE = {
     "BadName": "send a name that keeps the [rules](../files-policy.md#names)",
     "BadRange": "ask for bytes that are there; `size` says how many there are",
     "BadChecksum": "send the bytes again; `received` is the sha256 that arrived",
+    "SourceRefused": "name a folder below one of the roots in `KIST_SYNC_ROOTS`",
+    "EndpointRefused": "leave `storage_url` and the keys out: Kist's own store is meant then",
     "WrongType": "send the media type that the answer names; no `Content-Encoding`; with "
     "`KIST_TYPE_MISMATCH=reject`, declare the type that the bytes have",
     "TooLarge": "send less; `limit` is what is allowed, `KIST_MAX_UPLOAD_SIZE` raises it for files",

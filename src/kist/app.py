@@ -25,6 +25,7 @@ from kist.ports.measures import Measures
 from kist.ports.store import HoldsBuckets, ObjectStore
 from kist.ports.system import Clock, Ids
 from kist.ports.wiring import Aside, Wiring
+from kist.roots import SyncRoots
 from kist.saving import SavingFolder
 from kist.service.entry import Entry
 from kist.service.gate import OwnerGate
@@ -115,6 +116,7 @@ async def open_ports(settings: Settings, clock: Clock, ids: Ids) -> Ports:
         stream_links=settings.links == "stream",
         contracts=settings.contracts,
         saving=SavingFolder(settings.save_folder, aside, ids) if settings.save_folder else None,
+        roots=SyncRoots(settings.folders, aside),
     )
 
 

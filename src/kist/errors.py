@@ -3,6 +3,7 @@
 KistError                    code (stable string), message, about (facts), retry (bool)
 ├─ Refused                   the caller must change something
 │  ├─ Invalid ─ BadName · BadRange · BadChecksum · WrongType · TooLarge · WrongMethod
+│  │            · SourceRefused · EndpointRefused
 │  ├─ Missing ─ FileMissing · ObjectMissing · BucketMissing · UploadMissing · LinkMissing · ShareMissing · KeyMissing
 │  │           · JobMissing · SourceMissing
 │  ├─ NotSignedIn · NotAllowed · Expired
@@ -55,6 +56,14 @@ class Invalid(Refused):
 
 class BadName(Invalid):
     """A file, bucket or key name breaks the naming rules."""
+
+
+class SourceRefused(Invalid):
+    """A sync may not read there: no such root, or a path that leads out of it."""
+
+
+class EndpointRefused(Invalid):
+    """A sync may not be pointed at this S3 server, or not like that."""
 
 
 class BadRange(Invalid):

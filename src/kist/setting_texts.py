@@ -123,6 +123,22 @@ def parse_folder(text: str) -> Path:
     return path
 
 
+def parse_roots(text: str) -> dict[str, Path]:
+    """Folders by name, which need not be there yet. ``ValueError`` says what to write."""
+    roots: dict[str, Path] = {}
+    for pair in parse_names(text):
+        name, _, path = pair.partition("=")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name) or not path.startswith("/") or name in roots:
+            raise ValueError("write <name>=/<path>, several with commas between, each name once")
+        roots[name] = Path(path)
+    return roots
+
+
+def parse_endpoints(text: str) -> tuple[str, ...]:
+    """Addresses of S3 servers. ``ValueError`` says what to write."""
+    return tuple(parse_url(endpoint) for endpoint in parse_names(text))
+
+
 def parse_span(text: str) -> timedelta:
     """A span of time. ``ValueError`` says what to write."""
     match = re.fullmatch(r"(\d{1,9})\s*([smhd]?)", text.strip())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -17,26 +17,8 @@ from kist.errors import KistError, Misconfigured
 from kist.model.contracts import Contracts
 from kist.model.file import Visibility
 from kist.model.limits import GIB, TIB, Limits
-from kist.setting_texts import (
-    Secret,
-    parse_addresses,
-    parse_anonymous,
-    parse_choice,
-    parse_count,
-    parse_domains,
-    parse_flag,
-    parse_folder,
-    parse_instances,
-    parse_names,
-    parse_origins,
-    parse_rate,
-    parse_secret,
-    parse_size,
-    parse_span,
-    parse_types,
-    parse_url,
-    parse_visibilities,
-)
+from kist.setting_list import SETTINGS, Setting
+from kist.setting_texts import Secret, parse_secret
 
 DISK_BUCKET = "kist"
 """Name of the base bucket where the store's URL names none."""
@@ -77,7 +59,10 @@ class Settings:
     jwt_issuer: str | None = None
     jwt_audience: str | None = None
     jwt_keys: Path | None = None
-    dialects: tuple[str, ...] = ("native", "filedrop", "crowdbotics", "dabapps", "syncano", "door")
+    sync_roots: Mapping[str, Path] = field(default_factory=dict)
+    sync_endpoints: tuple[str, ...] = ()
+    sync_remove_bucket: bool = False
+    dialects: tuple[str, ...] = ("native", "filedrop", "crowdbotics", "dabapps", "syncano", "s3sync", "door")
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
 
@@ -90,6 +75,11 @@ class Settings:
     def address(self) -> str:
         """Where callers reach this Kist, without a trailing slash: what every absolute URL begins with."""
         return self.public_url or f"http://127.0.0.1:{self.port}"
+
+    @property
+    def folders(self) -> Mapping[str, Path]:
+        """The folders of this server that a sync asked for over HTTP may read, by name."""
+        return self.sync_roots or {"uploads": self.home / "uploads"}
 
     @property
     def limits(self) -> Limits:
@@ -118,126 +108,10 @@ class Settings:
             region=asked.get("region", self.region),
             instances=self.instances,
             instance_domains=self.instance_domains,
+            sync_endpoints=self.sync_endpoints,
+            sync_remove_bucket=self.sync_remove_bucket,
         )
 
-
-@dataclass(frozen=True)
-class Setting:
-    """One documented setting: its name, the older names that mean the same, its default and meaning in words."""
-
-    name: str
-    default: str
-    meaning: str
-    parse: Callable[[str], Any] = str
-    older: tuple[str, ...] = ()
-
-
-SETTINGS: tuple[Setting, ...] = (
-    Setting("KIST_HOME", "./kist-data", "data folder, made if absent (mode 0700)"),
-    Setting("KIST_DATABASE", "SQLite in the home", "sqlite:///path"),
-    Setting(
-        "KIST_STORE",
-        "disk in the home",
-        "disk:/path, or s3://base-bucket?endpoint=…&region=…&style=path|host",
-    ),
-    Setting("KIST_S3_KEY", "none", "access key of the S3 store", Secret, ("AWS_ACCESS_KEY_ID", "MINIO_ACCESS_KEY")),
-    Setting("KIST_S3_SECRET", "none", "its secret", Secret, ("AWS_SECRET_ACCESS_KEY", "MINIO_SECRET_KEY")),
-    Setting("KIST_S3_SESSION_TOKEN", "none", "session token of temporary keys", Secret, ("AWS_SESSION_TOKEN",)),
-    Setting("KIST_S3_SIGNING_KEY", "the main key", "restricted access key for what others are given to use", Secret),
-    Setting("KIST_S3_SIGNING_SECRET", "the main secret", "its secret", Secret),
-    Setting("KIST_S3_PUBLIC_ENDPOINT", "the endpoint", "the S3 address that browsers are sent to", parse_url),
-    Setting("KIST_PUBLIC_URL", "from the bind address", "base of absolute URLs; Host is never trusted", parse_url),
-    Setting("KIST_PORT", "8000", "port that kist serve listens on", int, ("API_PORT",)),
-    Setting(
-        "KIST_SECRET",
-        "made in the home",
-        "signs links and the disk store's tickets; at least 32 random characters",
-        parse_secret,
-    ),
-    Setting(
-        "KIST_MAX_UPLOAD_SIZE",
-        "5GiB, 5TiB by tickets",
-        "the largest file that is taken, in bytes or like 100MiB",
-        parse_size,
-        ("MAX_FILE_UPLOAD_SIZE",),
-    ),
-    Setting("KIST_TYPES", "all", "media types that are taken, like image/*,application/pdf", parse_types),
-    Setting("KIST_QUOTA_BYTES", "none", "how much one owner may hold, in bytes or like 10GiB", parse_size),
-    Setting("KIST_QUOTA_FILES", "none", "how many files one owner may hold", parse_count),
-    Setting("KIST_OPEN_UPLOADS", "100", "how many uploads of one owner may be open at a time", parse_count),
-    Setting(
-        "KIST_RATE_KEY", "none", "requests that one actor may make, like 600/min; more are answered 429", parse_rate
-    ),
-    Setting("KIST_RATE_ADDRESS", "none", "the same for one address", parse_rate),
-    Setting(
-        "KIST_VISIBILITIES",
-        "private,public-read,authenticated-read",
-        "what users may choose; public-read-write only if listed",
-        parse_visibilities,
-    ),
-    Setting("KIST_BUCKET_ACLS", "0", "the bucket holds ACLs: sign a file's visibility into its upload", parse_flag),
-    Setting("KIST_LINK_LIFE", "1h", "how long a link lives when nobody says how long", parse_span),
-    Setting("KIST_LINK_LIFE_MAX", "7d", "how long a link may live at most", parse_span),
-    Setting(
-        "KIST_LINKS",
-        "redirect",
-        "links lead to a short signed address of the store, or Kist streams the bytes itself",
-        parse_choice("redirect", "stream"),
-    ),
-    Setting(
-        "KIST_TYPE_MISMATCH",
-        "record",
-        "content whose first bytes show another type than the declared one: record both, or reject it",
-        parse_choice("record", "reject"),
-    ),
-    Setting(
-        "KIST_BUCKET_CREATE", "user", "who may make buckets: any user, or an admin alone", parse_choice("user", "admin")
-    ),
-    Setting(
-        "KIST_SAVE_FOLDER",
-        "none",
-        "folder of the server that Crowdbotics' file/download/ writes to; without it, it is refused",
-        parse_folder,
-        ("PATH_TO_SAVE_FILE",),
-    ),
-    Setting(
-        "KIST_CONTRACT_LINK_LIFE",
-        "60s, 1h for many links",
-        "how long Syncano's links live",
-        parse_span,
-        ("EXPIRE",),
-    ),
-    Setting(
-        "KIST_INSTANCES", "kist", "Syncano's instances that are served; the first is meant by default", parse_instances
-    ),
-    Setting(
-        "KIST_INSTANCE_DOMAINS",
-        "none",
-        "domains whose first label is the instance, like files.example.com for one.files.example.com",
-        parse_domains,
-    ),
-    Setting("KIST_REGION", "eu-central-1", "region that buckets are said to be in on disk", older=("REGION",)),
-    Setting(
-        "KIST_ANONYMOUS",
-        "none",
-        "<dialect>=<actor>,…: callers of that dialect without a key act as that actor",
-        parse_anonymous,
-    ),
-    Setting("KIST_ANONYMOUS_PUBLIC", "0", "allow KIST_ANONYMOUS on an address that others reach", parse_flag),
-    Setting("KIST_JWT_ISSUER", "none", "accept JWTs of this issuer (claim iss)"),
-    Setting("KIST_JWT_AUDIENCE", "none", "for this audience (claim aud)"),
-    Setting("KIST_JWT_KEYS", "none", "file with the issuer's JWK set", Path),
-    Setting(
-        "KIST_DIALECTS", "native,filedrop,crowdbotics,dabapps,syncano,door", "which contracts are served", parse_names
-    ),
-    Setting("KIST_ORIGINS", "none", "exact origins whose pages may call, like https://app.example.com", parse_origins),
-    Setting(
-        "KIST_TRUSTED_PROXIES",
-        "none",
-        "addresses of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed",
-        parse_addresses,
-    ),
-)
 
 _BUCKET_NAMES = ("AWS_BUCKET_NAME", "AWS_STORAGE_BUCKET_NAME", "S3_BUCKET_NAME")
 _REGION_NAMES = ("AWS_STORAGE_REGION", "AWS_DEFAULT_REGION", "REGION")

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from kist.errors import BucketMissing, BucketNotEmpty
 from kist.jobs.lease import claim
 from kist.jobs.worker import Worker
-from kist.model.ends import End, FolderEnd, read_end
+from kist.model.actor import Actor, Role
+from kist.model.ends import BucketEnd, End, FolderEnd, read_end
 from kist.model.job import Job
+from kist.model.place import TRASH, Place
 from kist.ports.lease import Lease
 from kist.ports.wiring import Aside
+from kist.service.buckets import Buckets
 from kist.service.kist import Kist
 from kist.service.ports import Ports
+from kist.service.sealing import Sealer
+from kist.service.upkeep import Upkeep
+from kist.service.ways import Ways
 from kist.sync.bucket import BucketTree
 from kist.sync.folder import FolderTree
 from kist.sync.running import Runner, Sides
+
+ERASED_TOGETHER = 500
 
 
 class Work:
@@ -35,14 +45,51 @@ class Work:
     async def carry_out(self, lease: Lease, told: Callable[[Job], None] | None = None) -> Job:
         """Carry out one job, whose lease is held."""
         job = lease.job
-        sides = Sides(self._tree(read_end(job.source)), self._tree(read_end(job.dest)))
+        dest = read_end(job.dest)
+        whole = isinstance(dest, BucketEnd) and not dest.prefix and job.options.remove_bucket
+        removal = BucketRemoval(self._ports, job.actor, str(dest)) if whole else None
+        source = self._tree(read_end(job.source), job.options.beneath)
+        sides = Sides(source, self._tree(dest), removal)
         return await Runner(self._ports.catalogue, self._ports.clock, lease, sides, told).run()
 
     async def claimed(self, job: Job, worker: str) -> Lease | None:
         """A lease on ``job`` for ``worker``; None when another has it."""
         return await claim(self._ports.catalogue, self._ports.clock, worker, job)
 
-    def _tree(self, end: End) -> FolderTree | BucketTree:
+    def _tree(self, end: End, beneath: str | None = None) -> FolderTree | BucketTree:
         if isinstance(end, FolderEnd):
-            return FolderTree(Path(end.path), self._aside, self._ports.ids)
+            above = Path(beneath) if beneath is not None else None
+            return FolderTree(Path(end.path), self._aside, self._ports.ids, beneath=above)
         return BucketTree(self._ports.store, end.bucket, end.prefix, md5_etags=self._ports.verify_reads)
+
+
+class BucketRemoval:
+    """``Removes`` for the bucket that a job of ``actor`` fills."""
+
+    def __init__(self, ports: Ports, actor: str, bucket: str) -> None:
+        self._ports = ports
+        self._actor = Actor(actor, Role.ADMIN)
+        self._bucket = bucket
+        self._upkeep = Upkeep(ports, Sealer(ports))
+        self._buckets = Buckets(ports, Ways(ports), self._upkeep)
+
+    async def check(self) -> None:
+        await self._buckets.check_unused(self._actor, self._bucket)
+
+    async def drop(self) -> None:
+        with suppress(BucketMissing):  # a try that was cut off has done it
+            await self.check()
+            await self._upkeep.erase_in(self._bucket)
+            await self._drop_trash()
+        with suppress(BucketMissing):
+            await self._buckets.remove(self._actor, self._bucket)
+
+    async def _drop_trash(self) -> None:
+        """Erase what jobs have put aside, once it is known that there is nothing else."""
+        aside: list[Place] = []
+        async for listed in self._ports.store.list(self._bucket):
+            if not listed.key.startswith(TRASH):
+                raise BucketNotEmpty(f"the bucket is kept: {listed.key} has come meanwhile")
+            aside.append(Place(self._bucket, listed.key))
+        for start in range(0, len(aside), ERASED_TOGETHER):
+            await self._ports.store.erase(*aside[start : start + ERASED_TOGETHER])

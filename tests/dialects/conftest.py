@@ -5,5 +5,6 @@ from __future__ import annotations
 from tests.acceptance.conftest import site, stored
 from tests.dialects.crowd import crowd
 from tests.dialects.doorway import doorway
+from tests.dialects.s3sync_site import mirror, removing
 
-__all__ = ["crowd", "doorway", "site", "stored"]
+__all__ = ["crowd", "doorway", "mirror", "removing", "site", "stored"]

@@ -16,7 +16,7 @@ from kist.dialects import crowdbotics, dabapps, filedrop, native, syncano
 from kist.metrics import LEVELS, Prometheus
 from kist.model.profile import NEEDED, Check
 from kist.model.upload import Way
-from kist.settings import SETTINGS
+from kist.setting_list import SETTINGS
 from kist.system import SystemClock
 
 REFERENCE = sorted(PAGES.glob("*.md"))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from kist.errors import Misconfigured
-from kist.settings import SETTINGS, Settings, read_client_settings, read_settings
+from kist.setting_list import SETTINGS
+from kist.settings import Settings, read_client_settings, read_settings
 
 
 def read(tmp_path: Path, **environment: str) -> Settings:

@@ -11,7 +11,7 @@ from kist.ports.measures import Measures
 from kist.wire.body import too_large
 from kist.wire.call import Call
 from kist.wire.credentials import act_as
-from kist.wire.pages import refuse_foreign_pages
+from kist.wire.pages import refuse_foreign_forms, refuse_foreign_pages
 from kist.wire.routes import BodyKind, Dialect, Needs, Route
 
 BUSY_WAIT = 5
@@ -56,6 +56,8 @@ async def admit(
         raise NotSignedIn("sign in first: send a key as Authorization: Bearer, or as the password of Basic")
     if token is None:
         refuse_foreign_pages(call, origins)
+    else:
+        refuse_foreign_forms(call, origins)
     if route.needs is Needs.ADMIN and not actor.is_admin:
         raise NotAllowed("only an admin may do this")
     call.actor = actor

@@ -69,7 +69,9 @@ class SyncOptions(msgspec.Struct, frozen=True, kw_only=True):
     more deletions than that, or than a tenth of at least 20 files, wait for somebody's confirmation. ``immutable``:
     nothing is overwritten. ``rate``: bytes a second at most. ``at_once``: operations at a time, None for as many as
     the storage bears. ``wait``: seconds to sleep before each operation, one at a time. ``undo_of``: the id of a job
-    whose work is to be taken back; source and destination are then those of that job.
+    whose work is to be taken back; source and destination are then those of that job. ``beneath``: the folder that
+    the source, below it, must not lead out of by a link, whatever changes on the way. ``remove_bucket``: where the
+    source is missing or empty, its bucket is removed, if everything in it was put there by syncs.
     """
 
     delete: bool = False
@@ -83,6 +85,8 @@ class SyncOptions(msgspec.Struct, frozen=True, kw_only=True):
     at_once: int | None = None
     wait: float = 0
     undo_of: str | None = None
+    beneath: str | None = None
+    remove_bucket: bool = False
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

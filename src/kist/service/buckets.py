@@ -89,6 +89,19 @@ class Buckets:
             raise
         await self._forget(bucket, *self._audited(actor, Action.REMOVE, bucket))
 
+    async def check_unused(self, actor: Actor, name: str) -> None:
+        """Raise unless this bucket could be removed once its readable objects are gone.
+
+        ``BucketMissing`` for one that was not made here, or is another's; ``BucketNotEmpty`` while it holds files of
+        Kist, or uploads are under way to it.
+        """
+        await self._mine(actor, name)
+        if await self._ports.catalogue.bucket_used(name):
+            raise BucketNotEmpty("the bucket holds files, or uploads are under way: remove these first")
+        if self._ports.takes_parts is not None:
+            async for _ in self._ports.takes_parts.open_parts(name):
+                raise BucketNotEmpty("uploads in parts are under way to this bucket: end these first")
+
     async def check_readable(self, actor: Actor, name: str) -> None:
         """``BucketMissing`` unless ``actor`` may look for files there: in a bucket of their own, or in the base bucket.
 

@@ -23,6 +23,7 @@ MOST_AT_ONCE = 64
 LOOK = 0.45
 SILENT = 2 * LOOK
 """Seconds after which a watched job is told of although nothing has changed."""
+LOOK_AT_END = 0.2
 PLAIN = SyncOptions()
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -85,6 +86,12 @@ class Jobs:
             job = await self._ports.catalogue.job(job_id)
         if not actor.is_admin and job.actor != actor.id:
             raise JobMissing("there is no such job")
+        return job
+
+    async def ended(self, actor: Actor, job_id: str, *, leave: Callable[[], bool] = lambda: False) -> Job:
+        """The job once nobody works on it any more: it has ended, or waits for a yes. Or as it is once ``leave``."""
+        while (job := await self.get(actor, job_id)).state.wants_worker and not leave():
+            await self._ports.clock.pause(LOOK_AT_END)
         return job
 
     async def page(self, actor: Actor, limit: int, before: int | None = None) -> tuple[Job, ...]:

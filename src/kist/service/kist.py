@@ -9,6 +9,7 @@ from kist.errors import KistError
 from kist.model.contracts import Contracts
 from kist.model.limits import Limits
 from kist.ports.measures import Exposition, Measures
+from kist.ports.roots import NamesFolders
 from kist.ports.saving import SavesFiles
 from kist.service.addressed import Addressed
 from kist.service.audit import Audit
@@ -78,6 +79,11 @@ class Kist:
     def saving(self) -> SavesFiles | None:
         """The folder of the server where files may be written, if the operator has named one."""
         return self._ports.saving
+
+    @property
+    def roots(self) -> NamesFolders | None:
+        """The folders of the server that syncs asked for over HTTP may read, if there are any."""
+        return self._ports.roots
 
     def new_id(self) -> str:
         """An id that nothing else has, for answers that carry one."""

@@ -9,6 +9,7 @@ from kist.model.contracts import Contracts
 from kist.model.limits import Limits
 from kist.ports.catalogue import Catalogue
 from kist.ports.gate import Gate
+from kist.ports.roots import NamesFolders
 from kist.ports.saving import SavesFiles
 from kist.ports.store import HoldsBuckets, ObjectStore, Probes, Seals, Signs, TakesParts
 from kist.ports.system import Clock, Detects, Ids
@@ -36,6 +37,7 @@ class Ports:
     stream_links: bool = False
     contracts: Contracts = field(default_factory=Contracts)
     saving: SavesFiles | None = None
+    roots: NamesFolders | None = None
 
     # What the store can do beside keeping bytes is found once: the question costs more than a signature.
 

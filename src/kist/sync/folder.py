@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -25,10 +26,14 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class FolderTree:
-    """``Tree`` on a folder. ``aside`` runs what blocks in threads."""
+    """``Tree`` on a folder. ``aside`` runs what blocks in threads.
 
-    def __init__(self, root: Path, aside: Aside, ids: Ids) -> None:
+    ``beneath``: a folder above it from which on no step of the way may be a link; None for its own name alone.
+    """
+
+    def __init__(self, root: Path, aside: Aside, ids: Ids, *, beneath: Path | None = None) -> None:
         self._root = root
+        self._beneath = beneath
         self._aside = aside
         self._ids = ids
         self._mounts: list[str] = []
@@ -119,9 +124,14 @@ class FolderTree:
 
     def _open_root(self) -> int:
         try:
-            return os.open(self._root, FOLDER)
+            if self._beneath is None or self._beneath == self._root:
+                return os.open(self._root, FOLDER)
+            way = self._root.relative_to(self._beneath).as_posix()
+            with closing(os.open(self._beneath, FOLDER)) as above, folder_of(above, way) as (here, name):
+                return os.open(name, FOLDER, dir_fd=here)
         except OSError as error:
-            raise SourceMissing(f"the folder {self._root} cannot be opened: {error.strerror}") from error
+            absent = error.errno == errno.ENOENT
+            raise SourceMissing(f"the folder {self._root} cannot be opened: {error.strerror}", absent=absent) from error
 
     def _identity(self) -> str:
         """What is mounted below belongs to it, once it was listed: an empty mount point looks like any folder."""

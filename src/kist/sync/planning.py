@@ -93,7 +93,8 @@ class Planner:
         before = await self._source.identity()
         await self._beat(Clear(self._job.id), progress=plan.progress)
         await self._earlier.step()
-        async for met in march(self._source.items(), self._dest.items(), self._manifest()):
+        manifest = entries_of(self._catalogue, self._dest.name)
+        async for met in march(self._source.items(), self._dest.items(), manifest):
             await self._take(met)
         await self._write()
         await self._identify(before)
@@ -101,7 +102,11 @@ class Planner:
             why = plan.hidden or "the source is empty"
             await self._withdraw_deletions(f"{why}: nothing is deleted")
         if plan.empty and self._job.options.delete:
-            raise SourceMissing("the source is empty: a sync that deletes takes that for a mistake")
+            raise SourceMissing(
+                "the source is empty: a sync that deletes takes that for a mistake",
+                absent=not plan.hidden,
+                moved=plan.moved,
+            )
         plan.digest = self._digest.hexdigest()
         return plan
 
@@ -132,12 +137,6 @@ class Planner:
         """The identity of the folder that was synced to this destination before."""
         first = await self._catalogue.entries(memory_of(self._source, self._dest), 1)
         return first[0].etag if first else None
-
-    async def _manifest(self) -> AsyncIterator[list[Entry]]:
-        after = ""
-        while entries := await self._catalogue.entries(self._dest.name, PAGE, after):
-            yield list(entries)
-            after = entries[-1].key
 
     async def _take(self, met: Met) -> None:
         plan = self._plan
@@ -257,6 +256,14 @@ def _joined(earlier: Act, now: Act) -> Act:
 
 def _place(identity: str) -> str:
     return identity.partition("\n")[0]
+
+
+async def entries_of(catalogue: Catalogue, dest: str) -> AsyncIterator[list[Entry]]:
+    """The manifest of a destination, in pages."""
+    after = ""
+    while entries := await catalogue.entries(dest, PAGE, after):
+        yield list(entries)
+        after = entries[-1].key
 
 
 def memory_of(source: Tree, dest: Tree) -> str:

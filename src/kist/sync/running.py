@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import msgspec
 
-from kist.errors import CatalogueBusy, KistError, LeaseLost, Stopped, WrongState
+from kist.errors import BucketNotEmpty, CatalogueBusy, KistError, LeaseLost, SourceMissing, Stopped, WrongState
 from kist.model.changes import Change, Forget, Keep, Swap
 from kist.model.job import Act, Entry, Job, JobState, Progress, Step, StepState
 from kist.ports.catalogue import Catalogue
@@ -20,6 +20,7 @@ from kist.sync.journal import Journal
 from kist.sync.pace import Pace
 from kist.sync.patience import Patience
 from kist.sync.planning import PAGE, Plan, Planner, memory_of
+from kist.sync.removal import REMOVES, Remover
 from kist.sync.sides import Sides
 from kist.sync.steps import Steps
 from kist.sync.together import together
@@ -79,6 +80,11 @@ class Runner:
             await self._send()
             await self._journal.write_down()
             await self._delete()
+            if self._removes:
+                await self._remove_bucket()
+        if self._removes:
+            await self._journal.end(JobState.SUCCEEDED, "the source is gone or empty: its bucket was removed")
+            return
         await self._remember()
         await self._drop_parts()
         errors = self._journal.progress.errors
@@ -89,9 +95,28 @@ class Runner:
         sides, job = self._sides, self._lease.job
         if job.options.undo_of is not None:
             return await Undoer(self._catalogue, job, sides.dest, self._planning_beat).make()
-        return await Planner(
-            self._catalogue, job, sides.source, sides.dest, self._planning_beat, self._same_bytes
-        ).make()
+        planner = Planner(self._catalogue, job, sides.source, sides.dest, self._planning_beat, self._same_bytes)
+        try:
+            return await planner.make()
+        except SourceMissing as gone:
+            other = job.plan is not None and not self._removes  # of which some may have been done
+            if sides.removal is None or other or not gone.about.get("absent"):
+                raise
+            await sides.removal.check()
+            return await Remover(self._catalogue, job, sides.dest, self._planning_beat).make(gone)
+
+    @property
+    def _removes(self) -> bool:
+        return (self._lease.job.plan or "").startswith(REMOVES)
+
+    async def _remove_bucket(self) -> None:
+        """The bucket goes as well, once it was seen that all in it could go."""
+        removal = self._sides.removal
+        if self._journal.progress.errors or removal is None:
+            raise BucketNotEmpty("the bucket is kept, as not all in it could be deleted")
+        await self._journal.write_down()
+        self._journal.check()
+        await self._patience.over(removal.drop)
 
     async def _agreed(self, plan: Plan) -> bool:
         """Whether the plan may be carried out now."""

@@ -21,15 +21,18 @@ def refuse_foreign_pages(call: Call, origins: frozenset[str]) -> None:
     host = call.headers.get("host")
     if host is not None and not _is_ours(host, call.base_url):
         raise NotAllowed("without a key, call this server by its address or by the name in KIST_PUBLIC_URL")
-    if call.method in _SAFE:
-        return
-    origin = call.headers.get("origin")
-    if origin in origins:
-        return
-    site = call.headers.get("sec-fetch-site")
-    own = site in _OWN_PAGES if site is not None else origin is None or urlsplit(origin).netloc == host
-    if not own:
+    if _from_elsewhere(call, origins):
         raise NotAllowed("pages of other sites may change nothing here without a key")
+
+
+def refuse_foreign_forms(call: Call, origins: frozenset[str]) -> None:
+    """``NotAllowed`` for a change by the key that a browser remembers, when a page of another site sent it.
+
+    A browser that was asked for a key by Basic adds it to whatever goes to this server, forms of any page included.
+    No page can make it add a Bearer.
+    """
+    if (call.headers.get("authorization") or "").lower().startswith("basic") and _from_elsewhere(call, origins):
+        raise NotAllowed("pages of other sites may change nothing here by a key that the browser remembers")
 
 
 def refuse_foreign_changes(call: Call) -> None:
@@ -40,6 +43,16 @@ def refuse_foreign_changes(call: Call) -> None:
     """
     if call.method in _SAFE and call.headers.get("sec-fetch-site") not in (None, *_OWN_PAGES):
         raise NotAllowed("pages of other sites change nothing by GET: send this by POST")
+
+
+def _from_elsewhere(call: Call, origins: frozenset[str]) -> bool:
+    """Whether a page of another site has made a browser send something that is no plain question."""
+    origin, site = call.headers.get("origin"), call.headers.get("sec-fetch-site")
+    if call.method in _SAFE or origin in origins:
+        return False
+    if site is not None:
+        return site not in _OWN_PAGES
+    return origin is not None and urlsplit(origin).netloc != call.headers.get("host")
 
 
 def _is_ours(host: str, base_url: str) -> bool:
