@@ -128,6 +128,21 @@ def eventually(look: Any) -> Any:
     return found
 
 
+def folder(mirror: Mirror, files: int = 3) -> str:
+    """A new folder of the uploads; its name."""
+    name = f"case-{uuid.uuid4().hex[:8]}"
+    for number in range(files):
+        mirror.write(f"{name}/{number:03}", b"%d" % number)
+    return name
+
+
+def synced(mirror: Mirror, files: int = 3) -> tuple[str, str]:
+    """A folder and a bucket in step with it."""
+    source, dest = folder(mirror, files), new_bucket()
+    assert mirror.sync(source=source, dest=dest)["status"] == "success"
+    return source, dest
+
+
 def new_bucket() -> str:
     """A name that no bucket has."""
     return f"sync-{uuid.uuid4().hex[:12]}"
@@ -143,7 +158,7 @@ def settings_for(request: pytest.FixtureRequest, kind: str, home: Path, **more: 
 def mirroring(settings: Settings) -> Iterator[Mirror]:
     """A server with its folder of uploads."""
     with serving(settings) as site:
-        mirror = Mirror(site, settings.folders["uploads"])
+        mirror = Mirror(site, settings.folders.get("uploads", settings.home))
         mirror.uploads.mkdir(parents=True, exist_ok=True)
         yield mirror
         mirror.threads.shutdown(wait=False, cancel_futures=True)

@@ -215,7 +215,7 @@ def test_names_of_any_kind_arrive(mirror: Mirror) -> None:
 # 5.3 Data: statuses and percentages
 
 
-def job(state: JobState, reason: str = "", **progress: int) -> Job:
+def job(state: JobState, reason: str = "", **progress: Any) -> Job:
     return Job(
         id="x", number=7, actor="root", admin=True, source="/a", dest="b", options=SyncOptions(), state=state,
         created_at=SystemClock().now(), reason=reason, progress=Progress(**progress),

@@ -7,11 +7,10 @@ All by GET, so that the address line of a browser is enough, and by POST. Every 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
-from msgspec import Meta
 
 from kist.errors import (
     AlreadyThere,
@@ -43,6 +42,7 @@ from kist.wire.statuses import retry_after, status_of
 
 MAX_BODY = 64 << 10
 MOST_DIGITS = 18
+MOST_SECONDS = 3600
 NO_CONNECTION = "s3 storage connection"
 """The one error that the contract names."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -51,8 +51,6 @@ _CONNECTION_CODES = ("store_unavailable", "store_refused")
 _FETCHED_AHEAD = ("sec-purpose", "purpose", "x-moz", "x-purpose")
 _OWN_PAGES = (None, "none", "same-origin")
 
-Seconds = Annotated[int, Meta(ge=0, le=3600)]
-
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """A sync to start. ``source`` is below the root ``uploads``, or ``root:path``; ``wait`` in seconds before each
@@ -60,7 +58,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
     source: str = ""
     dest: str = "mybucket"
-    wait: Seconds = 0
+    wait: str = "0"
     background: bool = False
     storage_url: str = ""
     access_key: str = ""
@@ -89,14 +87,13 @@ async def sync(call: Call, kist: Kist) -> Reply:
     _refuse_foreign(call)
     wish = decode_query(await _sent(call), Wish)
     _check_endpoint(wish, call, kist.contracts.sync_endpoints)
+    wait = _seconds(wish.wait)
     if kist.roots is None:
         raise Unsupported("this server has no folders for syncs")
     folder = await kist.roots.resolve(wish.source)
     with suppress(AlreadyThere):
         await kist.buckets.create(call.actor, wish.dest)
-    options = SyncOptions(
-        delete=True, wait=wish.wait, beneath=folder.root, remove_bucket=kist.contracts.sync_remove_bucket
-    )
+    options = SyncOptions(delete=True, wait=wait, beneath=folder.root, remove_bucket=kist.contracts.sync_remove_bucket)
     job = await kist.jobs.start(call.actor, folder.path, wish.dest, options)
     if not wish.background:
         job = await kist.jobs.ended(call.actor, job.id, leave=lambda: kist.draining)
@@ -170,6 +167,12 @@ def _check_endpoint(wish: Wish, call: Call, listed: tuple[str, ...]) -> None:
     if asked not in [_endpoint(endpoint) for endpoint in listed]:
         raise EndpointRefused("this storage_url is not among those in KIST_SYNC_ENDPOINTS")
     raise Unsupported("this version syncs to Kist's own store alone: leave storage_url and the keys out")
+
+
+def _seconds(wait: str) -> int:
+    if not (wait.isascii() and wait.isdigit() and len(wait) <= MOST_DIGITS and int(wait) <= MOST_SECONDS):
+        raise Invalid(f"wait is a whole number of seconds from 0 to {MOST_SECONDS}")
+    return int(wait)
 
 
 def _endpoint(url: str) -> tuple[str, str, int | None, str] | None:
