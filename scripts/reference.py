@@ -17,6 +17,7 @@ from scripts.reference_api import (
     filedrop_routes,
     native_routes,
     native_shapes,
+    s3sync_routes,
     syncano_routes,
 )
 from scripts.reference_cli import commands, exit_codes
@@ -35,6 +36,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "crowdbotics routes": crowdbotics_routes,
     "dabapps routes": dabapps_routes,
     "syncano routes": syncano_routes,
+    "s3sync routes": s3sync_routes,
     "commands": commands,
     "exit codes": exit_codes,
     "chores": chores,

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import NODEFAULT
 from scripts.reference_tables import first_words, status, table
 
-from kist.dialects import crowdbotics, dabapps, filedrop, native, syncano
+from kist.dialects import crowdbotics, dabapps, filedrop, native, s3sync, syncano
 from kist.wire.routes import BodyKind, Dialect, Needs, Route
 
 _BODIES = {
@@ -39,6 +39,11 @@ def dabapps_routes() -> str:
     return _routes(dabapps.DIALECT)
 
 
+def s3sync_routes() -> str:
+    """The routes of the S3 Synchronization API, one section each."""
+    return _routes(s3sync.DIALECT)
+
+
 def syncano_routes() -> str:
     """Syncano's endpoints, one section each: all are called by the same methods, at the same places."""
     endpoints = {route.name: route for route in syncano.DIALECT.routes}
@@ -66,7 +71,8 @@ def _whose(route: Route) -> str:
 def native_shapes() -> str:
     """The JSON objects that the dialects send and take, field by field."""
     shapes: dict[str, type[msgspec.Struct]] = {}
-    for dialect in (native.DIALECT, filedrop.DIALECT, crowdbotics.DIALECT, dabapps.DIALECT, syncano.DIALECT):
+    dialects = (native, filedrop, crowdbotics, dabapps, syncano, s3sync)
+    for dialect in (module.DIALECT for module in dialects):
         for route in dialect.routes:
             for kind in (route.accepts, *_structs(route.answers)):
                 if kind is not None:

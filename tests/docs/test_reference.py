@@ -12,7 +12,7 @@ from scripts.reference_tables import ADVICE, CLIENT, leaves
 from tests.docs.pages import DOCS, Page, commands, pages
 
 from kist.chores.schedule import CHORES
-from kist.dialects import crowdbotics, dabapps, filedrop, native, syncano
+from kist.dialects import crowdbotics, dabapps, filedrop, native, s3sync, syncano
 from kist.metrics import LEVELS, Prometheus
 from kist.model.profile import NEEDED, Check
 from kist.model.upload import Way
@@ -21,7 +21,7 @@ from kist.system import SystemClock
 
 REFERENCE = sorted(PAGES.glob("*.md"))
 KNOWN_SETTINGS = {setting.name for setting in SETTINGS} | set(CLIENT)
-DIALECTS = (native.DIALECT, filedrop.DIALECT, crowdbotics.DIALECT, dabapps.DIALECT)
+DIALECTS = (native.DIALECT, filedrop.DIALECT, crowdbotics.DIALECT, dabapps.DIALECT, s3sync.DIALECT)
 ROUTES = [route for dialect in DIALECTS for route in dialect.routes]
 _PATHS = r"/v1/(?:[\w{}/…-]|\.\.\.)*|/files(?:/[\w{}]+)*|/healthz|/readyz|/metrics|/openapi\.json|/docs"
 _PARAMETER = re.compile(r"\{\w+(\.\.\.)?\}")

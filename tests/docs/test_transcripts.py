@@ -23,6 +23,7 @@ GUIDES = {
     "crowdbotics.md": 12,
     "dabapps.md": 7,
     "syncano.md": 12,
+    "s3sync.md": 14,
 }
 """How many steps of each are run at least."""
 
