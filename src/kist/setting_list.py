@@ -146,7 +146,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "KIST_SYNC_ENDPOINTS",
         "none",
-        "S3 servers that a sync asked for over HTTP may name, like https://s3.example.com,…",
+        "S3 servers that `/sync` may name as `storage_url`, like https://s3.example.com,…; not yet synced to",
         parse_endpoints,
     ),
     Setting(

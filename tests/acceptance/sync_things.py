@@ -39,6 +39,14 @@ def stopped(site: Site, name: str) -> str:
     return job
 
 
+def mirrored(site: Site) -> str:
+    """The number of one of root's, from a folder of the server, that has ended."""
+    uploads = site.settings.home / "uploads"
+    uploads.mkdir(exist_ok=True)
+    (uploads / "file").write_bytes(b"1")
+    return str(site.admin.call("GET", "/sync?dest=mirror").json["id"])
+
+
 def ended(site: Site, job: str) -> str:
     while site.run(site.kist.jobs.get(ROOT, job)).state.wants_worker:
         time.sleep(0.02)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.acceptance.served import ROOT, Answer, Client, Site, disk_settings, serving
-from tests.acceptance.sync_things import stopped, synced, waiting
+from tests.acceptance.sync_things import mirrored, stopped, synced, waiting
 
 from kist.app import dialects
 from kist.model.content import PutRules
@@ -133,6 +133,7 @@ THINGS: dict[str, Callable[[Site], str]] = {
     "bare bucket": bare_bucket,
     "crowd file": crowd_file,
     "posted": posted,
+    "mirrored": mirrored,
     "synced": lambda site: synced(site, bucket(site)),
     "waiting": lambda site: waiting(site, bucket(site)),
     "stopped": lambda site: stopped(site, bucket(site)),
@@ -208,24 +209,6 @@ SYNCANO_ROWS: dict[str, Row] = {
 }
 
 
-def ended_sync(site: Site) -> str:
-    """The number of a sync of root's that has ended."""
-    uploads = site.settings.home / "uploads"
-    uploads.mkdir(exist_ok=True)
-    (uploads / "file").write_bytes(b"1")
-    return str(site.admin.call("GET", "/sync?dest=mirror").json["id"])
-
-
-THINGS["sync"] = ended_sync
-SYNC_ROWS: dict[str, Row] = {
-    "s3sync-sync": Row(calls("GET", "/sync?dest=mirror"), 403, 403, 200, "sync"),
-    "s3sync-runnings": Row(calls("GET", "/runnings"), 200, 200, 200),
-    # It is an admin's, so ann is a stranger as well. By POST, and a user's own: tests/dialects.
-    "s3sync-get": Row(calls("GET", "/get?id={id}"), 404, 404, 200, "sync"),
-    "s3sync-cancel": Row(calls("GET", "/cancel?id={id}"), 404, 404, 200, "sync"),
-}
-
-
 ROWS: dict[str, Row] = {
     "files-create": Row(calls("POST", "/v1/files?name=x", b"1"), 201, 201, 201),
     "files-create-base64": Row(calls("POST", "/v1/files/base64", {"name": "x", "content": "MQ=="}), 201, 201, 201),
@@ -294,7 +277,11 @@ ROWS: dict[str, Row] = {
     "dabapps-api-fetch": Row(calls("GET", "/api/s3-file-uploads/{id}/"), 302, 404, 302),
     "dabapps-api-complete": Row(calls("POST", "/api/s3-file-uploads/{id}/complete/"), 200, 404, 200, "posted"),
     **SYNCANO_ROWS,
-    **SYNC_ROWS,
+    "s3sync-sync": Row(calls("GET", "/sync?dest=mirror"), 403, 403, 200, "mirrored"),
+    "s3sync-runnings": Row(calls("GET", "/runnings"), 200, 200, 200),
+    # It is an admin's, so ann is a stranger as well. By POST, and a user's own: tests/dialects.
+    "s3sync-get": Row(calls("GET", "/get?id={id}"), 404, 404, 200, "mirrored"),
+    "s3sync-cancel": Row(calls("GET", "/cancel?id={id}"), 404, 404, 200, "mirrored"),
 }
 
 

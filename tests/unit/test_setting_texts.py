@@ -31,6 +31,9 @@ def read(tmp_path: Path, **environment: str) -> Settings:
         ("KIST_LINK_LIFE", "90", timedelta(seconds=90)),
         ("KIST_LINK_LIFE_MAX", "30d", timedelta(days=30)),
         ("KIST_LINKS", "stream", "stream"),
+        ("KIST_SYNC_ROOTS", "a=/x, b=/y/z", {"a": Path("/x"), "b": Path("/y/z")}),
+        ("KIST_SYNC_ENDPOINTS", "https://a.example, http://b:9000/", ("https://a.example", "http://b:9000")),
+        ("KIST_SYNC_REMOVE_BUCKET", "1", True),
     ],
 )
 def test_what_is_understood(tmp_path: Path, name: str, text: str, value: Any) -> None:
