@@ -123,14 +123,17 @@ class FolderTree:
         return await self._aside(publish)
 
     def _open_root(self) -> int:
+        absent = False
         try:
             if self._beneath is None or self._beneath == self._root:
                 return os.open(self._root, FOLDER)
             way = self._root.relative_to(self._beneath).as_posix()
-            with closing(os.open(self._beneath, FOLDER)) as above, folder_of(above, way) as (here, name):
-                return os.open(name, FOLDER, dir_fd=here)
+            with closing(os.open(self._beneath, FOLDER)) as above:
+                absent = True  # what is above it is there: this is no disk that is not mounted
+                with folder_of(above, way) as (here, name):
+                    return os.open(name, FOLDER, dir_fd=here)
         except OSError as error:
-            absent = error.errno == errno.ENOENT
+            absent = absent and error.errno == errno.ENOENT
             raise SourceMissing(f"the folder {self._root} cannot be opened: {error.strerror}", absent=absent) from error
 
     def _identity(self) -> str:
