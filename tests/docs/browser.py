@@ -111,9 +111,9 @@ class PageServer:
 
 
 @contextmanager
-def opened(url: str, profile: Path) -> Iterator[None]:
+def opened(url: str, profile: Path, *flags: str) -> Iterator[None]:
     """The browser at ``url``, for as long as the block runs."""
-    command = [browser(), *_QUIET, f"--user-data-dir={profile}", url]
+    command = [browser(), *_QUIET, *flags, f"--user-data-dir={profile}", url]
     environment: Mapping[str, str] = os.environ | {"HOME": str(profile)}
     nowhere = subprocess.DEVNULL
     with subprocess.Popen(
