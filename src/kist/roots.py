@@ -39,10 +39,29 @@ class SyncRoots:
             raise SourceRefused("a source is a path below its root: it does not begin with / and holds no ..")
         return await self._aside(_resolved, self._folders[name], path)
 
+    async def within(self, path: str) -> Resolved:
+        """See the port."""
+        if _CONTROL.search(path) or len(path.encode()) > MAX_PATH:
+            raise SourceRefused(f"a folder is a path of at most {MAX_PATH} bytes without control characters")
+        return await self._aside(self._within, path)
+
+    def _within(self, path: str) -> Resolved:
+        found = os.path.realpath(path)
+        for folder in self._folders.values():
+            root = os.path.realpath(folder)
+            if _is_below(found, root):
+                return Resolved(found, root)
+        names = ", ".join(self._folders)
+        raise SourceRefused(f"this folder is in none of the roots ({names}) that KIST_SYNC_ROOTS names")
+
+
+def _is_below(found: str, root: str) -> bool:
+    return found == root or found.startswith(root.rstrip("/") + "/")
+
 
 def _resolved(folder: Path, path: str) -> Resolved:
     root = os.path.realpath(folder)
     found = os.path.realpath(os.path.join(root, path))
-    if found != root and not found.startswith(root.rstrip("/") + "/"):
+    if not _is_below(found, root):
         raise SourceRefused("this source leads out of its root by a link")
     return Resolved(found, root)

@@ -26,7 +26,7 @@ def kist(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
     if request.param == "home":
         yield Shell(work, {"KIST_HOME": str(tmp_path / "home")})
         return
-    with serving(disk_settings(tmp_path / "home")) as site:
+    with serving(disk_settings(tmp_path / "home", KIST_SYNC_ROOTS=f"tests={tmp_path}")) as site:
         yield Shell(
             work, {"KIST_HOME": str(tmp_path / "none"), "KIST_SERVER": site.url, "KIST_KEY": site.admin.key or ""}
         )

@@ -27,8 +27,11 @@ PATIENCE = 30.0
 
 @pytest.fixture(scope="module", params=["disk", "rgw"])
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    home = tmp_path_factory.mktemp("home")
-    settings = disk_settings(home) if request.param == "disk" else s3_settings(home, request.getfixturevalue("rgw"))
+    home, more = tmp_path_factory.mktemp("home"), {"KIST_SYNC_ROOTS": f"tests={tmp_path_factory.getbasetemp()}"}
+    if request.param == "disk":
+        settings = disk_settings(home, **more)
+    else:
+        settings = s3_settings(home, request.getfixturevalue("rgw"), **more)
     with serving(settings) as found:
         yield found
 
@@ -127,6 +130,20 @@ def test_a_job_from_its_start_to_its_undo(site: Site, bucket: str, folder: Path)
     undone = settled(site.admin, asked(site.admin, job, "undo"))
     assert (undone["chore"], undone["state"], undone["progress"]["deleted"]) == ("undo", "succeeded", 30)
     assert keys(site, bucket) == []
+
+
+def test_folders_outside_of_the_roots_are_out_of_reach(site: Site, bucket: str, folder: Path) -> None:
+    (folder / "out").symlink_to("/etc")
+    for path in ("/etc", "/", f"{folder}/../../../../../../etc", f"{folder}/out", "tests:../x", "tests:/etc", "none:x"):
+        for ends in ({"source": path, "dest": bucket}, {"source": bucket, "dest": path}):
+            answer = site.admin.call("POST", "/v1/syncs", ends)
+            assert (answer.status, answer.json["code"]) == (422, "source_refused"), (ends, answer.body)
+        assert site.ann.call("POST", "/v1/syncs", {"source": path, "dest": bucket}).status == 403
+    below = folder.relative_to(folder.parents[1])
+    root = site.settings.folders["tests"]
+    named = f"tests:{folder.parents[1].relative_to(root)}/{below}"
+    made = site.admin.call("POST", "/v1/syncs", {"source": named, "dest": bucket}).json
+    assert settled(site.admin, made)["state"] == "succeeded"
 
 
 def test_the_plan_and_the_outcomes_are_paged(site: Site, bucket: str, folder: Path) -> None:

@@ -20,3 +20,6 @@ class NamesFolders(Protocol):
         ``SourceRefused`` for a root that the operator has not named, an absolute path, ``..``, control characters, and
         what leads out of the root.
         """
+
+    async def within(self, path: str) -> Resolved:
+        """The folder with this whole path, which lies in one of the roots. ``SourceRefused`` otherwise."""

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from kist.dialects.native.repeats import repeat_of
-from kist.errors import BadName, BucketMissing, Clash, InProgress, NotAllowed, WrongState
+from kist.errors import BadName, BucketMissing, Clash, InProgress, NotAllowed, SourceRefused, Unsupported, WrongState
 from kist.model.actor import Actor
 from kist.model.job import Act, Compare, Job, JobState, Step, StepState, SyncOptions
 from kist.model.query import MAX_PAGE
@@ -28,7 +28,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 class NewSync(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A sync to start. An end is ``bucket`` or ``bucket/prefix``, for admins also a folder of the server (``/…``)."""
+    """A sync to start. An end is ``bucket`` or ``bucket/prefix``, for admins also a folder of the server in one of the
+    roots of ``KIST_SYNC_ROOTS``: ``root:path``, or its whole path."""
 
     source: str
     dest: str
@@ -137,8 +138,21 @@ class Confirmation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def start(call: Call, kist: Kist) -> Reply:
     """Start a sync."""
     asked = await decode_body(call, NewSync)
-    job = await kist.jobs.start(call.actor, asked.source, asked.dest, options_of(asked), repeat=repeat_of(call, asked))
-    return _accepted(job)
+    source, beneath = await _end(call, kist, asked.source)
+    dest, _ = await _end(call, kist, asked.dest)
+    options: SyncOptions = msgspec.structs.replace(options_of(asked), beneath=beneath)
+    return _accepted(await kist.jobs.start(call.actor, source, dest, options, repeat=repeat_of(call, asked)))
+
+
+async def _end(call: Call, kist: Kist, text: str) -> tuple[str, str | None]:
+    """An end as jobs know it, and of a folder the root that it lies in: over HTTP others are out of reach."""
+    if not text.startswith("/") and ":" not in text:
+        return text, None
+    if not call.actor.is_admin:
+        raise NotAllowed("only an admin may sync a folder of the server")
+    if kist.roots is None:
+        raise Unsupported("this server has no folders for syncs")
+    return await (kist.roots.within(text) if text.startswith("/") else kist.roots.resolve(text))
 
 
 async def page(call: Call, kist: Kist) -> Reply:
@@ -291,7 +305,7 @@ ROUTES = (
         accepts=NewSync,
         answers=JobShape,
         status=202,
-        errors=(BadName, NotAllowed, BucketMissing, InProgress),
+        errors=(BadName, SourceRefused, NotAllowed, BucketMissing, InProgress),
     ),
     Route(
         method="GET",
