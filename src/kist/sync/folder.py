@@ -17,7 +17,19 @@ from kist.model.place import MAX_KEY_BYTES, check_key
 from kist.ports.system import Ids
 from kist.ports.tree import Item, Trouble
 from kist.ports.wiring import Aside
-from kist.sync.local import ABSENT, FOLDER, NO_LINKS, TEMPORARY, Draft, FileReading, closing, folder_of, item_of, told
+from kist.sync.local import (
+    ABSENT,
+    FOLDER,
+    NO_LINKS,
+    TEMPORARY,
+    Digest,
+    Draft,
+    FileReading,
+    closing,
+    folder_of,
+    item_of,
+    told,
+)
 from kist.sync.trash import check_synced, is_reserved
 
 BATCH = 1000
@@ -109,9 +121,13 @@ class FolderTree:
         """Make a draft's file."""
         await self._aside(draft.open)
 
-    async def write_block(self, draft: Draft, block: bytes, at: int) -> None:
-        """Write a block of a draft where it belongs."""
-        await self._aside(draft.write, block, at)
+    async def write_block(self, draft: Draft, block: bytes, at: int, digest: Digest | None = None) -> None:
+        """Write a block of a draft where it belongs, and add it to ``digest``."""
+        await self._aside(draft.write, block, at, digest)
+
+    async def digest(self, draft: Draft) -> str:
+        """The MD5 of what a draft holds by now."""
+        return await self._aside(draft.digest)
 
     async def publish(self, draft: Draft, key: str, modified: int, *, only_new: bool = False) -> Item:
         """Give a draft its name; see ``Draft.publish``."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Protocol
 
 from kist.errors import AlreadyThere, BadName, Stale, Stopped, StoreFull, StoreRefused
 from kist.model.content import Span
@@ -21,6 +23,13 @@ ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 NO_LINKS = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Digest(Protocol):
+    """What bytes can be added to."""
+
+    def update(self, data: bytes, /) -> None:
+        """Add some."""
 
 
 def item_of(key: str, status: os.stat_result) -> Item:
@@ -127,13 +136,24 @@ class Draft:
             if self._size:
                 os.truncate(self._file, self._size)
 
-    def write(self, block: bytes, at: int) -> None:
-        """Write a block where it belongs."""
+    def write(self, block: bytes, at: int, digest: Digest | None = None) -> None:
+        """Write a block where it belongs, and add it to ``digest``."""
+        if digest is not None:
+            digest.update(block)
         view = memoryview(block)
         with self._held():
             while view:
                 written = os.pwrite(self._file, view, at)
                 at, view = at + written, view[written:]
+
+    def digest(self) -> str:
+        """The MD5 of what was written, read back."""
+        found, at = hashlib.md5(usedforsecurity=False), 0
+        with self._held():
+            while block := os.pread(self._file, BLOCK, at):
+                found.update(block)
+                at += len(block)
+        return found.hexdigest()
 
     def publish(self, key: str, modified: int, *, only_new: bool) -> Item:
         """Give the file its name once its bytes are on the disk, in place of another unless ``only_new``."""

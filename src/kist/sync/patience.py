@@ -11,7 +11,7 @@ from kist.ports.system import Clock
 
 T = TypeVar("T")
 
-TRIES = 3
+TRIES = 5
 OUTAGE = 15 * 60.0
 """Seconds for which a store may be gone before the job gives up."""
 _FIRST = 0.5

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-from kist.errors import Incomplete, Stale, Stopped, UploadMissing
+from kist.errors import Corrupt, Incomplete, Stale, Stopped, UploadMissing
 from kist.model.content import PartRef, PutRules, Span
 from kist.model.signatures import MAX_PARTS
 from kist.ports.tree import Item, Tree
@@ -14,6 +14,7 @@ from kist.sync.bucket import BucketTree, item_of
 from kist.sync.folder import FolderTree
 from kist.sync.local import Draft
 from kist.sync.pace import Pace
+from kist.sync.proof import Proof, Wanted, damaged, joined, proven
 from kist.sync.together import together
 
 LARGE = 64 << 20
@@ -33,6 +34,9 @@ class Carrier:
     pace: Pace
     passed: Callable[[int], None]
     stopping: Callable[[], bool]
+
+    def __post_init__(self) -> None:
+        self._proof = Proof(self.source)
 
     async def carry(self, item: Item, *, only_new: bool, parts_id: str | None, remember: Remember) -> Item:
         """Make the destination's file what ``item`` is, and return it as it is there then.
@@ -59,9 +63,25 @@ class Carrier:
         return await self._in_parts(item, self.dest, only_new, parts_id, remember)
 
     async def _whole(self, item: Item, only_new: bool) -> Item:
+        named = self._proof.named(item)
+        if named is None:
+            return await self._once(item, only_new, None)
+        wanted = Wanted(named)
+        try:
+            return await self._once(item, only_new, wanted)
+        except Corrupt:
+            first, wanted = wanted.came, Wanted(named, wanted.came)
+            found = await self._once(item, only_new, wanted)
+            if wanted.came == first:
+                self._proof.same_again()
+            return found
+
+    async def _once(self, item: Item, only_new: bool, wanted: Wanted | None) -> Item:
         reading = await self.source.open(item)
         try:
             body = self._counted(reading.blocks())
+            if wanted is not None:
+                body = proven(item, body, wanted)
             return await self.dest.write(item.key, body, size=item.size, modified=item.modified, only_new=only_new)
         except Incomplete as error:
             raise Stale(f"{item.key} has changed while it was read") from error
@@ -75,26 +95,46 @@ class Carrier:
             yield block
 
     async def _gathered(self, item: Item, dest: FolderTree, only_new: bool) -> Item:
-        """Download: several ranges at a time into one file."""
+        """Download: several ranges at a time into one file, in those in which it was sent where its ETag tells."""
         draft = dest.draft(item.size)
+        part = _part_size(item.size, self._proof.parts(item))
+        spans = _spans(item.size, part or PART)
+        digests = [b""] * len(spans)
+
+        async def fetch(number: int, span: Span) -> None:
+            digests[number - 1] = await self._fetch(item, draft, span, dest)
+
         try:
             await dest.begin(draft)
-            await self._each(_spans(item.size, PART), lambda number, span: self._fetch(item, draft, span, dest))
+            await self._each(spans, fetch)
+            named = self._proof.named(item)
+            fits = part is None or joined(digests) == item.etag
+            if not fits or (named is not None and await dest.digest(draft) != named):
+                await self._prove(item, draft, dest)
             return await dest.publish(draft, item.key, item.modified, only_new=only_new)
         finally:
             draft.drop()
 
-    async def _fetch(self, item: Item, draft: Draft, span: Span, dest: FolderTree) -> None:
+    async def _prove(self, item: Item, draft: Draft, dest: FolderTree) -> None:
+        """See whether bytes that do not fit come out the same again. ``Corrupt``."""
+        if await digest_of(self.source, item) != await dest.digest(draft):
+            raise damaged(item)
+        self._proof.same_again()
+
+    async def _fetch(self, item: Item, draft: Draft, span: Span, dest: FolderTree) -> bytes:
+        """Fetch a span into its place; its MD5."""
+        digest = hashlib.md5(usedforsecurity=False)
         reading = await self.source.open(item, span)
         at = span.start
         try:
             async for block in self._counted(reading.blocks()):
-                await dest.write_block(draft, block, at)
+                await dest.write_block(draft, block, at, digest if self._proof.asked else None)
                 at += len(block)
         finally:
             await reading.close()
         if at != span.stop:
             raise Stale(f"{item.key} has changed while it was read")
+        return digest.digest()
 
     async def _in_parts(
         self, item: Item, dest: BucketTree, only_new: bool, parts_id: str | None, remember: Remember
@@ -174,7 +214,9 @@ async def same_bytes(source: Tree, dest: Tree, one: Item, other: Item) -> bool:
 
 def _part_size(size: int, parts: int) -> int | None:
     """In which parts an object of ``size`` was sent that has so many: the usual sizes, in whole mebibytes."""
-    for mebibytes in (8, 16, 5, 10, 15, 32, 64, 100, 128, 256, 512):
+    if not parts:
+        return None
+    for mebibytes in (8, 16, 5, 10, 15, 20, 25, 32, 50, 64, 100, 128, 256, 512):
         if -(-size // (mebibytes << 20)) == parts:
             return mebibytes << 20
     return None
