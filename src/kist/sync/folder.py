@@ -5,22 +5,22 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import groupby
 from pathlib import Path
 
-from kist.errors import BadName, ObjectMissing, SourceMissing, Stale, StoreFull, StoreRefused
+from kist.errors import KistError, ObjectMissing, SourceMissing, Stale, StoreFull, StoreRefused
 from kist.model.content import Span
-from kist.model.place import RESERVED, check_key
+from kist.model.place import RESERVED
 from kist.ports.system import Ids
 from kist.ports.tree import Item, Trouble
 from kist.ports.wiring import Aside
+from kist.sync.walk import FOLDER, batches, closing, item_of
 
-BATCH = 1000
 BLOCK = 1 << 20
 TEMPORARY = f"{RESERVED}tmp/"
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -42,8 +42,8 @@ class FolderTree:
         return await self._aside(self._identity)
 
     async def items(self) -> AsyncIterator[list[Item | Trouble]]:
-        walk = _batches(_walked(self._open_root()))
-        while batch := await self._aside(_next, walk):
+        walk = batches(self._open_root())
+        while batch := await self._aside(next, walk, None):
             yield batch
 
     async def item(self, key: str) -> Item | None:
@@ -52,6 +52,10 @@ class FolderTree:
     async def open(self, item: Item, span: Span | None = None) -> FileReading:
         descriptor = await self._aside(self._opened, item)
         return FileReading(descriptor, item, span, self._aside)
+
+    async def read_small(self, items: Sequence[Item]) -> list[bytes | KistError]:
+        """The bytes of each of a few small items, or what went wrong: ``ObjectMissing``, ``Stale``."""
+        return await self._aside(self._read_small, items)
 
     async def keep(self, key: str, aside: str) -> bool:
         return await self._aside(self._linked, key, aside)
@@ -96,17 +100,17 @@ class FolderTree:
 
     def _open_root(self) -> int:
         try:
-            return os.open(self._root, _FOLDER)
+            return os.open(self._root, FOLDER)
         except OSError as error:
             raise SourceMissing(f"the folder {self._root} cannot be opened: {error.strerror}") from error
 
     def _identity(self) -> str:
-        with _closing(self._open_root()) as root:
+        with closing(self._open_root()) as root:
             status = os.fstat(root)
             return f"{status.st_dev}:{status.st_ino}"
 
     def _item(self, key: str) -> Item | None:
-        with _closing(self._open_root()) as root:
+        with closing(self._open_root()) as root:
             try:
                 with _folder_of(root, key) as (here, name):
                     status = os.stat(name, dir_fd=here, follow_symlinks=False)
@@ -114,10 +118,10 @@ class FolderTree:
                 if error.errno in _ABSENT:
                     return None
                 raise _told(error) from error
-        return _item_of(key, status) if stat.S_ISREG(status.st_mode) else None
+        return item_of(key, status) if stat.S_ISREG(status.st_mode) else None
 
     def _opened(self, item: Item) -> int:
-        with _closing(self._open_root()) as root:
+        with closing(self._open_root()) as root:
             try:
                 with _folder_of(root, item.key) as (here, name):
                     descriptor = os.open(name, _READ, dir_fd=here)
@@ -125,14 +129,24 @@ class FolderTree:
                 if error.errno in _ABSENT:
                     raise ObjectMissing(f"{item.key} is no longer there") from error
                 raise _told(error) from error
-        if _item_of(item.key, os.fstat(descriptor)) != item:
+        if item_of(item.key, os.fstat(descriptor)) != item:
             os.close(descriptor)
             raise Stale(f"{item.key} has changed since it was listed")
         return descriptor
 
+    def _read_small(self, items: Sequence[Item]) -> list[bytes | KistError]:
+        try:
+            with closing(self._open_root()) as root:
+                found: list[bytes | KistError] = []
+                for _, together in groupby(items, _folder_key):
+                    found += _read_in(root, list(together))
+                return found
+        except KistError as error:
+            return [error] * len(items)
+
     def _linked(self, key: str, aside: str) -> bool:
         """Give the file a second name: what is written to the first later is another file."""
-        with _closing(self._open_root()) as root:
+        with closing(self._open_root()) as root:
             try:
                 with _folder_of(root, key) as (here, name), _folder_of(root, aside, make=True) as (there, other):
                     with suppress(FileExistsError):  # kept already, by a try that was cut off
@@ -145,7 +159,7 @@ class FolderTree:
                 raise _told(error) from error
 
     def _moved(self, key: str, aside: str) -> bool:
-        with _closing(self._open_root()) as root:
+        with closing(self._open_root()) as root:
             try:
                 with _folder_of(root, key) as (here, name), _folder_of(root, aside, make=True) as (there, other):
                     os.rename(name, other, src_dir_fd=here, dst_dir_fd=there)
@@ -157,7 +171,7 @@ class FolderTree:
                 raise _told(error) from error
 
     def _removed(self, key: str) -> None:
-        with _closing(self._open_root()) as root:
+        with closing(self._open_root()) as root:
             try:
                 with _folder_of(root, key) as (here, name):
                     os.unlink(name, dir_fd=here)
@@ -189,7 +203,7 @@ class FileReading:
 
     def check(self) -> None:
         """``Stale`` when the file was changed since it was listed."""
-        if _item_of(self._item.key, os.fstat(self._descriptor)) != self._item:
+        if item_of(self._item.key, os.fstat(self._descriptor)) != self._item:
             raise Stale(f"{self._item.key} has changed while it was read")
 
     async def close(self) -> None:
@@ -234,7 +248,7 @@ class Draft:
             ):
                 os.rename(own, name, src_dir_fd=tmp, dst_dir_fd=here)
                 os.fsync(here)
-            return _item_of(key, os.fstat(self._file))
+            return item_of(key, os.fstat(self._file))
         except OSError as error:
             raise _told(error) from error
 
@@ -248,18 +262,6 @@ class Draft:
         self._file = self._root = -1
 
 
-def _item_of(key: str, status: os.stat_result) -> Item:
-    return Item(key, status.st_size, status.st_mtime_ns, f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}")
-
-
-@contextmanager
-def _closing(descriptor: int) -> Iterator[int]:
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 @contextmanager
 def _folder_of(root: int, key: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
     """The folder that holds ``key``, open, and the last part of the key. No step of the way may be a link."""
@@ -268,13 +270,13 @@ def _folder_of(root: int, key: str, *, make: bool = False) -> Iterator[tuple[int
     try:
         for folder in folders:
             try:
-                below = os.open(folder, _FOLDER, dir_fd=here)
+                below = os.open(folder, FOLDER, dir_fd=here)
             except FileNotFoundError:
                 if not make:
                     raise
                 with suppress(FileExistsError):
                     os.mkdir(folder, dir_fd=here)
-                below = os.open(folder, _FOLDER, dir_fd=here)
+                below = os.open(folder, FOLDER, dir_fd=here)
             os.close(here)
             here = below
         yield here, name
@@ -282,69 +284,33 @@ def _folder_of(root: int, key: str, *, make: bool = False) -> Iterator[tuple[int
         os.close(here)
 
 
-def _walked(root: int) -> Iterator[Item | Trouble]:
-    """All files below, by key: within a folder, files by name and folders by name with a slash behind."""
-    with _closing(root):
-        yield from _below(root, "")
+def _folder_key(item: Item) -> str:
+    return item.key.rpartition("/")[0]
 
 
-def _below(here: int, prefix: str) -> Iterator[Item | Trouble]:
-    names: list[tuple[str, os.DirEntry[str]]] = []
+def _read_in(root: int, items: list[Item]) -> list[bytes | KistError]:
+    """The bytes of items that lie in one folder."""
     try:
-        with os.scandir(here) as entries:
-            names = [
-                (f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name, entry) for entry in entries
-            ]
+        with _folder_of(root, items[0].key) as (here, _):
+            return [_read_one(here, item) for item in items]
     except OSError as error:
-        yield Trouble(prefix or "/", f"cannot be listed: {error.strerror}", hides=True)
-        return
-    names.sort()
-    for name, entry in names:
-        key = prefix + name
-        if key == RESERVED:
-            continue
-        if name.endswith("/"):
-            yield from _inside(here, name[:-1], key)
-        else:
-            yield _looked_at(entry, key)
+        return [_unread(item, error) for item in items]
 
 
-def _inside(here: int, name: str, key: str) -> Iterator[Item | Trouble]:
+def _read_one(here: int, item: Item) -> bytes | KistError:
+    """One look behind the last byte says all: had the file been changed before, it would not be the listed one."""
     try:
-        below = os.open(name, _FOLDER, dir_fd=here)
+        with closing(os.open(item.key.rpartition("/")[2], _READ, dir_fd=here)) as file:
+            content = os.read(file, item.size + 1)
+            if len(content) == item.size and item_of(item.key, os.fstat(file)) == item:
+                return content
+            return Stale(f"{item.key} has changed since it was listed")
     except OSError as error:
-        yield Trouble(key, f"cannot be opened: {error.strerror}", hides=True)
-        return
-    with _closing(below):
-        yield from _below(below, key)
+        return _unread(item, error)
 
 
-def _looked_at(entry: os.DirEntry[str], key: str) -> Item | Trouble:
-    try:
-        check_key(key)
-        if not entry.is_file(follow_symlinks=False):
-            what = "is a link, which is not followed" if entry.is_symlink() else "is no regular file"
-            return Trouble(key, what, hides=False)
-        return _item_of(key, entry.stat(follow_symlinks=False))
-    except (BadName, UnicodeError):
-        return Trouble(key, "its name cannot be a key", hides=False)
-    except OSError as error:
-        return Trouble(key, f"cannot be read: {error.strerror}", hides=True)
-
-
-def _batches(walk: Iterator[Item | Trouble]) -> Iterator[list[Item | Trouble]]:
-    batch: list[Item | Trouble] = []
-    for found in walk:
-        batch.append(found)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _next(batches: Iterator[list[Item | Trouble]]) -> list[Item | Trouble]:
-    return next(batches, [])
+def _unread(item: Item, error: OSError) -> KistError:
+    return ObjectMissing(f"{item.key} is no longer there") if error.errno in _ABSENT else _told(error)
 
 
 def _told(error: OSError) -> StoreFull | StoreRefused:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from kist.ports.system import Clock
 
@@ -35,22 +33,17 @@ class Pace:
         """How many may run at a time right now."""
         return self._allowed
 
-    async def free(self) -> None:
-        """Wait until one more may run, so that no more are made than soon get their turn."""
+    async def begin(self) -> None:
+        """Wait until one more operation may run, and count it; ``end`` when it is over."""
         while self._running >= self._allowed:
             self._free.clear()
             await self._free.wait()
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """One operation."""
-        await self.free()
         self._running += 1
-        try:
-            yield
-        finally:
-            self._running -= 1
-            self._free.set()
+
+    def end(self) -> None:
+        """An operation is over, however it went."""
+        self._running -= 1
+        self._free.set()
 
     def went_well(self) -> None:
         """An operation was answered: after as many as run at a time, one more may."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import msgspec
@@ -19,6 +20,8 @@ from kist.sync.patterns import Patterns
 
 PAGE = 1000
 TOGETHER = 500
+SEEN = 10_000
+"""After so many keys a sign of life is due, even when nothing is to be done about any of them."""
 MOST_NOTES = 1000
 FEW = 20
 """Files below which a share of them says nothing."""
@@ -90,8 +93,16 @@ class Planner:
         plan.identity = await self._source.identity()
         remembered = await self._remembered()
         plan.moved = remembered is not None and remembered != plan.identity
-        async for met in march(self._source.items(), self._dest.items(), self._manifest()):
-            await self._take(met)
+        async with aclosing(march(self._source.items(), self._dest.items(), self._manifest())) as batches:
+            seen = 0
+            async for batch in batches:
+                for met in batch:
+                    if (unsure := self._take(met)) is not None:
+                        await self._compare(*unsure)
+                seen += len(batch)
+                if len(self._steps) >= TOGETHER or seen >= SEEN:
+                    seen = 0
+                    await self._write()
         await self._write()
         if plan.deletes and (plan.empty or plan.hidden):
             why = plan.hidden or "the source is empty"
@@ -112,38 +123,37 @@ class Planner:
             yield list(entries)
             after = entries[-1].key
 
-    async def _take(self, met: Met) -> None:
-        plan = self._plan
-        if isinstance(met.source, Trouble):
-            await self._note(met.source)
-            return
-        if isinstance(met.dest, Trouble):
-            await self._note(met.dest)
-            return
-        if met.source is not None:
+    def _take(self, met: Met) -> tuple[Item, Item] | None:
+        """Decide about one key. Returns the two sides where their bytes have to be compared first."""
+        plan, source, dest = self._plan, met.source, met.dest
+        if isinstance(source, Trouble):
+            self._note(source)
+            return None
+        if isinstance(dest, Trouble):
+            self._note(dest)
+            return None
+        if source is not None:
             plan.empty = False
         if not self._patterns.wants(met.key):
-            return
-        if met.entry is not None and met.dest is not None:
+            return None
+        if met.entry is not None and dest is not None:
             plan.managed += 1
-        if met.source is not None:
-            decision = await self._decided(met.source, met.dest, met.entry)
-            await self._add(decision, met.source, met.dest)
-        elif met.dest is not None and self._job.options.delete:
-            decision = decide_extra(met.dest, met.entry)
-            if decision.act is Act.NOTE and plan.notes >= MOST_NOTES:
-                return
-            await self._add(decision, met.dest, met.dest)
+        if source is not None:
+            decision = decide(source, dest, met.entry, self._job.options.compare)
+            if decision.digest and dest is not None:
+                return source, dest
+            self._add(decision, source, dest)
+        elif dest is not None and self._job.options.delete:
+            decision = decide_extra(dest, met.entry)
+            if decision.act is not Act.NOTE or plan.notes < MOST_NOTES:
+                self._add(decision, dest, dest)
+        return None
 
-    async def _decided(self, source: Item, dest: Item | None, entry: Entry | None) -> Decision:
-        decision = decide(source, dest, entry, self._job.options.compare)
-        if not decision.digest or dest is None:
-            return decision
-        if await self._same_bytes(source, dest):
-            return Decision(None, "the same bytes")
-        return Decision(Act.REPLACE, "other bytes")
+    async def _compare(self, source: Item, dest: Item) -> None:
+        same = await self._same_bytes(source, dest)
+        self._add(Decision(None, "the same bytes") if same else Decision(Act.REPLACE, "other bytes"), source, dest)
 
-    async def _add(self, decision: Decision, item: Item, dest: Item | None) -> None:
+    def _add(self, decision: Decision, item: Item, dest: Item | None) -> None:
         plan, act = self._plan, decision.act
         if act is None:
             plan.unchanged += 1
@@ -163,21 +173,20 @@ class Planner:
         if act is not Act.NOTE:
             self._digest.update(f"{act.value}\0{item.key}\0{item.size}\0{item.etag}\0{before}\n".encode())
         state = StepState.PASSED if act is Act.NOTE else StepState.PLANNED
-        await self._keep(
-            Step(
-                job=self._job.id,
-                key=item.key,
-                act=act,
-                reason=decision.reason,
-                size=item.size,
-                modified=item.modified,
-                source=item.etag,
-                before=before,
-                state=state,
-            )
+        step = Step(
+            job=self._job.id,
+            key=item.key,
+            act=act,
+            reason=decision.reason,
+            size=item.size,
+            modified=item.modified,
+            source=item.etag,
+            before=before,
+            state=state,
         )
+        self._steps.append(Add(step))
 
-    async def _note(self, trouble: Trouble) -> None:
+    def _note(self, trouble: Trouble) -> None:
         if trouble.hides and not self._plan.hidden:
             self._plan.hidden = f"{spelled(trouble.key)} {trouble.reason}"
         if not trouble.hides:
@@ -187,14 +196,8 @@ class Planner:
             state = StepState.FAILED if trouble.hides else StepState.PASSED
             error = trouble.reason if trouble.hides else None
             key = spelled(trouble.key)
-            await self._keep(
-                Step(job=self._job.id, key=key, act=Act.NOTE, reason=trouble.reason, state=state, error=error)
-            )
-
-    async def _keep(self, step: Step) -> None:
-        self._steps.append(Add(step))
-        if len(self._steps) >= TOGETHER:
-            await self._write()
+            step = Step(job=self._job.id, key=key, act=Act.NOTE, reason=trouble.reason, state=state, error=error)
+            self._steps.append(Add(step))
 
     async def _write(self) -> None:
         steps, self._steps = self._steps, []

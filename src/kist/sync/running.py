@@ -6,7 +6,6 @@ an older hold on the job cannot make.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,7 +23,7 @@ from kist.sync.folder import FolderTree
 from kist.sync.pace import Pace
 from kist.sync.planning import PAGE, Planner, memory_of
 from kist.sync.together import together
-from kist.sync.transfer import Carrier, same_bytes
+from kist.sync.transfer import READ_TOGETHER, Carrier, Read, batched, same_bytes
 from kist.sync.trash import trash_of
 from kist.sync.undoing import Undoer
 
@@ -57,6 +56,7 @@ class Runner:
         self._pace = Pace(clock, at_once=1 if options.wait else options.at_once, rate=options.rate)
         self._carrier = Carrier(sides.source, sides.dest, self._pace, self._passed, self._stopping)
         self._done: list[Change] = []
+        self._kept: list[Change] = []
         self._progress = lease.job.progress
         self._looked = 0
 
@@ -120,43 +120,46 @@ class Runner:
         return await same_bytes(self._sides.source, self._sides.dest, one, other)
 
     async def _send(self) -> None:
-        """Send what is to be sent, a page of steps at a time, many files at once; write down every half second."""
-        after = ""
+        """Send what is to be sent, many files at once; write down every half second."""
         async with together() as start:
             beating = start(self._beat_on())
             try:
-                while page := await self._catalogue.steps(self._lease.job.id, PAGE, after, planned=True):
-                    after = page[-1].key
-                    await self._send_all([step for step in page if step.act is not Act.DELETE])
-                    self._check()
+                await self._send_all()
             finally:
                 beating.cancel()
         await self._write_down()
+        self._check()
 
-    async def _send_all(self, steps: list[Step]) -> None:
+    async def _send_all(self) -> None:
+        after, wait = "", self._lease.job.options.wait
         async with together() as start:
-            for step in steps:
-                if self._lease.job.options.wait:
-                    await self._clock.pause(self._lease.job.options.wait)
-                if self._stopping():
-                    return
-                await self._pace.free()
-                start(self._one(step))
-                await asyncio.sleep(0)  # so that it takes its turn before the next one looks for room
+            while page := await self._catalogue.steps(self._lease.job.id, PAGE, after, planned=True):
+                after = page[-1].key
+                steps = [step for step in page if step.act is not Act.DELETE]
+                for few in batched(steps, 1 if wait else READ_TOGETHER):
+                    if wait:
+                        await self._clock.pause(wait)
+                    read = await self._carrier.read_ahead([_item_of(step) for step in few])
+                    for step in few:
+                        await self._pace.begin()
+                        if self._stopping():
+                            return
+                        start(self._one(step, read.get(step.key)))
 
-    async def _one(self, step: Step) -> None:
+    async def _one(self, step: Step, read: Read) -> None:
         """One step, to its end. What goes wrong with one file does not stop the others."""
-        async with self._pace.turn():
-            try:
-                await self._act(step)
-            except (LeaseLost, Stopped):
-                return  # it stays planned
-            except KistError as error:
-                if isinstance(error, StoreUnavailable):
-                    self._pace.was_refused()
-                self._failed(step, error)
+        try:
+            await self._act(step, read)
+        except (LeaseLost, Stopped):
+            return  # it stays planned
+        except KistError as error:
+            if isinstance(error, StoreUnavailable):
+                self._pace.was_refused()
+            self._failed(step, error)
+        finally:
+            self._pace.end()
 
-    async def _act(self, step: Step) -> None:
+    async def _act(self, step: Step, read: Read) -> None:
         self._progress = msgspec.structs.replace(self._progress, current=step.key)
         dest = self._sides.dest
         if step.act is Act.RESTORE:
@@ -164,7 +167,7 @@ class Runner:
                 await dest.keep(step.key, trash_of(self._lease.job.id, step.key))
             found = await dest.restore(trash_of(self._lease.job.options.undo_of or "", step.key), step.key)
         else:
-            found = await self._sent(step)
+            found = await self._sent(step, read)
         self._pace.went_well()
         if found is None:
             self._failed(step, Invalid("what was put aside is no longer there"))
@@ -180,12 +183,13 @@ class Runner:
             sha256=None,
             job=self._lease.job.id,
         )
-        self._done += [Swap(step, done), Keep(entry)]
+        self._done.append(Swap(step, done))
+        self._kept.append(Keep(entry))
         self._count(files=1)
 
-    async def _sent(self, step: Step) -> Item:
+    async def _sent(self, step: Step, read: Read) -> Item:
         dest, job = self._sides.dest, self._lease.job
-        item = Item(step.key, step.size, step.modified, step.source)
+        item = _item_of(step)
         look = job.resumed and self._looked < LOOKED_AT
         if look or step.act is Act.REPLACE:
             self._looked += 1
@@ -196,7 +200,9 @@ class Runner:
                 raise WrongState("it has changed at the destination since the plan was made: sync again")
             if now is not None and not await dest.keep(step.key, trash_of(job.id, step.key)):
                 raise WrongState("it has gone from the destination since the plan was made: sync again")
-        return await self._carrier.carry(item, parts_id=step.parts_id, remember=lambda parts: self._parts(step, parts))
+        return await self._carrier.carry(
+            item, read, parts_id=step.parts_id, remember=lambda parts: self._parts(step, parts)
+        )
 
     async def _arrived(self, item: Item, now: Item) -> bool:
         """Whether a file that nothing was written down about was sent before the break."""
@@ -274,15 +280,18 @@ class Runner:
             await self._write_down()
 
     async def _write_down(self) -> None:
-        done, self._done = self._done, []
-        await self._lease.beat(*done, progress=self._progress)
+        await self._lease.beat(*self._taken(), progress=self._progress)
         self._told(self._lease.job)
 
     async def _end(self, state: JobState, reason: str) -> None:
-        done, self._done = self._done, []
         progress = msgspec.structs.replace(self._progress, current="")
-        await self._lease.move(state, *done, reason=reason, progress=progress)
+        await self._lease.move(state, *self._taken(), reason=reason, progress=progress)
         self._told(self._lease.job)
+
+    def _taken(self) -> list[Change]:
+        """What is to be written down, changes of one kind together: so they cost least."""
+        changes, self._done, self._kept = self._done + self._kept, [], []
+        return changes
 
     def _failed(self, step: Step, error: KistError) -> None:
         failed = msgspec.structs.replace(step, state=StepState.FAILED, error=f"{error.code}: {error.message}")
@@ -306,7 +315,6 @@ class Runner:
             raise Stopped("the job was cancelled")
 
 
-def _passed_over(step: Step) -> Step:
-    why = "not deleted: other files could not be sent"
-    over: Step = msgspec.structs.replace(step, state=StepState.PASSED, error=why)
-    return over
+def _item_of(step: Step) -> Item:
+    """What a step is about, as the source's."""
+    return Item(step.key, step.size, step.modified, step.source)

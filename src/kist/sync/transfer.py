@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from kist.errors import Incomplete, Stale, Stopped, UploadMissing
+from kist.errors import Incomplete, KistError, Stale, Stopped, UploadMissing
 from kist.model.content import PartRef, PutRules, Span
 from kist.model.signatures import MAX_PARTS
 from kist.ports.tree import Item, Tree
@@ -20,7 +21,14 @@ LARGE = 64 << 20
 PART = 16 << 20
 PARTS_AT_ONCE = 4
 
+SMALL = 64 << 10
+"""Up to this size files are read a few at once, whole: a thread costs more than what it reads."""
+READ_TOGETHER = 32
+
 Remember = Callable[[str], Awaitable[None]]
+Read = bytes | KistError | None
+"""What was read ahead: bytes, or why they could not be read; None when nothing was."""
+T = TypeVar("T")
 
 
 @dataclass
@@ -33,11 +41,20 @@ class Carrier:
     passed: Callable[[int], None]
     stopping: Callable[[], bool]
 
-    async def carry(self, item: Item, *, parts_id: str | None, remember: Remember) -> Item:
+    async def read_ahead(self, items: Sequence[Item]) -> dict[str, Read]:
+        """The bytes of those items that are best read a few at once, or what went wrong with them, by key."""
+        source = self.source
+        if not isinstance(source, FolderTree):
+            return {}
+        small = [item for item in items if item.size <= SMALL]
+        return dict(zip((item.key for item in small), await source.read_small(small), strict=True)) if small else {}
+
+    async def carry(self, item: Item, read: Read, *, parts_id: str | None, remember: Remember) -> Item:
         """Make the destination's file what ``item`` is, and return it as it is there then.
 
-        ``parts_id``: of a multipart upload that an earlier try began; a new one is told to ``remember`` before its
-        first part. ``Stale`` when the source changes meanwhile, ``Stopped`` in the middle of a large file.
+        ``read``: its bytes, where they were read ahead. ``parts_id``: of a multipart upload that an earlier try
+        began; a new one is told to ``remember`` before its first part. ``Stale`` when the source changes meanwhile,
+        ``Stopped`` in the middle of a large file.
         """
         source, dest = self.source, self.dest
         if isinstance(source, BucketTree) and isinstance(dest, BucketTree) and source.store is dest.store:
@@ -45,12 +62,17 @@ class Carrier:
             self.passed(item.size)
             return copied
         if item.size < LARGE:
-            return await self._whole(item)
+            return await self._small(item, read) if read is not None else await self._whole(item)
         if isinstance(self.dest, FolderTree):
             return await self._gathered(item, self.dest)
         if self.dest.takes_parts is not None:
             return await self._in_parts(item, self.dest, parts_id, remember)
         return await self._whole(item)
+
+    async def _small(self, item: Item, read: bytes | KistError) -> Item:
+        if isinstance(read, KistError):
+            raise read
+        return await self.dest.write(item.key, self._counted(_once(read)), size=item.size, modified=item.modified)
 
     async def _whole(self, item: Item) -> Item:
         reading = await self.source.open(item)
@@ -136,6 +158,16 @@ class Carrier:
         async with together() as start:
             for _ in range(min(PARTS_AT_ONCE, len(spans))):
                 start(worker())
+
+
+def batched(items: Sequence[T], count: int) -> Iterator[Sequence[T]]:
+    """``items``, so many at a time."""
+    return (items[start : start + count] for start in range(0, len(items), count))
+
+
+async def _once(block: bytes) -> AsyncIterator[bytes]:
+    if block:
+        yield block
 
 
 def _spans(size: int, part: int) -> list[Span]:
