@@ -57,6 +57,10 @@ class FolderTree:
         """The bytes of each of a few small items, or what went wrong: ``ObjectMissing``, ``Stale``."""
         return await self._aside(self._read_small, items)
 
+    async def read(self, item: Item, span: Span) -> bytes:
+        """All bytes of a span, by one call aside. ``ObjectMissing``, ``Stale``."""
+        return await self._aside(self._read, item, span)
+
     async def keep(self, key: str, aside: str) -> bool:
         return await self._aside(self._linked, key, aside)
 
@@ -74,6 +78,11 @@ class FolderTree:
 
     async def write(self, key: str, body: AsyncIterator[bytes], *, size: int, modified: int) -> Item:
         """Write a whole file, or nothing, with the source's time. ``body`` may break off with any error."""
+        if size <= BLOCK:
+            content = b"".join([block async for block in body])
+            if len(content) != size:
+                raise Stale(f"{key} has changed while it was read")
+            return await self._aside(self._written, key, content, modified)
         draft = await self.draft(size)
         try:
             at = 0
@@ -97,6 +106,14 @@ class FolderTree:
     async def publish(self, draft: Draft, key: str, modified: int) -> Item:
         """Give a draft its name; see ``Draft.publish``."""
         return await self._aside(draft.publish, key, modified)
+
+    def _written(self, key: str, content: bytes, modified: int) -> Item:
+        draft = Draft(self._open_root(), self._ids.token(), 0)
+        try:
+            draft.write(content, 0)
+            return draft.publish(key, modified)
+        finally:
+            draft.drop()
 
     def _open_root(self) -> int:
         try:
@@ -133,6 +150,14 @@ class FolderTree:
             os.close(descriptor)
             raise Stale(f"{item.key} has changed since it was listed")
         return descriptor
+
+    def _read(self, item: Item, span: Span) -> bytes:
+        descriptor = self._opened(item)
+        with closing(descriptor):
+            block = os.pread(descriptor, span.length, span.start)
+            if len(block) != span.length or item_of(item.key, os.fstat(descriptor)) != item:
+                raise Stale(f"{item.key} has changed while it was read")
+            return block
 
     def _read_small(self, items: Sequence[Item]) -> list[bytes | KistError]:
         try:
@@ -229,11 +254,13 @@ class Draft:
 
     def write(self, block: bytes, at: int) -> None:
         """Write a block where it belongs."""
-        view = memoryview(block)
+        view, start = memoryview(block), at
         try:
             while view:
                 written = os.pwrite(self._file, view, at)
                 at, view = at + written, view[written:]
+            if len(block) >= BLOCK:  # on its way to the disk at once, so that little is left to wait for at the end
+                os.posix_fadvise(self._file, start, len(block), os.POSIX_FADV_DONTNEED)
         except OSError as error:
             raise _told(error) from error
 

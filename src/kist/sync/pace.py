@@ -6,7 +6,7 @@ import asyncio
 
 from kist.ports.system import Clock
 
-FIRST = 16
+FIRST = 32
 MOST = 64
 LEAST = 2
 

@@ -12,7 +12,7 @@ from kist.model.content import PartRef, PutRules, Span
 from kist.model.signatures import MAX_PARTS
 from kist.ports.tree import Item, Tree
 from kist.sync.bucket import BucketTree, item_of
-from kist.sync.folder import Draft, FolderTree
+from kist.sync.folder import BLOCK, Draft, FolderTree
 from kist.sync.pace import Pace
 from kist.sync.together import together
 
@@ -72,7 +72,10 @@ class Carrier:
     async def _small(self, item: Item, read: bytes | KistError) -> Item:
         if isinstance(read, KistError):
             raise read
-        return await self.dest.write(item.key, self._counted(_once(read)), size=item.size, modified=item.modified)
+        await self.pace.pass_bytes(item.size)
+        written = await self.dest.write(item.key, _once(read), size=item.size, modified=item.modified)
+        self.passed(item.size)
+        return written
 
     async def _whole(self, item: Item) -> Item:
         reading = await self.source.open(item)
@@ -104,7 +107,7 @@ class Carrier:
         reading = await self.source.open(item, span)
         at = span.start
         try:
-            async for block in self._counted(reading.blocks()):
+            async for block in _gathered(self._counted(reading.blocks())):
                 await dest.write_block(draft, block, at)
                 at += len(block)
         finally:
@@ -139,6 +142,11 @@ class Carrier:
         return item_of(item.key, stored)
 
     async def _read(self, item: Item, span: Span) -> bytes:
+        if isinstance(self.source, FolderTree):
+            await self.pace.pass_bytes(span.length)
+            block = await self.source.read(item, span)
+            self.passed(len(block))
+            return block
         reading = await self.source.open(item, span)
         try:
             return b"".join([block async for block in self._counted(reading.blocks())])
@@ -168,6 +176,20 @@ def batched(items: Sequence[T], count: int) -> Iterator[Sequence[T]]:
 async def _once(block: bytes) -> AsyncIterator[bytes]:
     if block:
         yield block
+
+
+async def _gathered(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes in larger blocks: each takes a turn in a thread."""
+    few: list[bytes] = []
+    size = 0
+    async for block in blocks:
+        few.append(block)
+        size += len(block)
+        if size >= BLOCK:
+            yield b"".join(few)
+            few, size = [], 0
+    if few:
+        yield b"".join(few)
 
 
 def _spans(size: int, part: int) -> list[Span]:
