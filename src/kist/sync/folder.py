@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 
 from kist.errors import KistError, ObjectMissing, SourceMissing, Stale, StoreFull, StoreRefused
@@ -16,7 +16,7 @@ from kist.model.place import RESERVED
 from kist.ports.system import Ids
 from kist.ports.tree import Item, Trouble
 from kist.ports.wiring import Aside
-from kist.sync.walk import FOLDER, batches, closing, item_of
+from kist.sync.walk import FOLDER, Batch, batches, closing, item_of
 
 BLOCK = 1 << 20
 TEMPORARY = f"{RESERVED}tmp/"
@@ -43,8 +43,9 @@ class FolderTree:
 
     async def items(self) -> AsyncIterator[list[Item | Trouble]]:
         walk = batches(self._open_root())
-        while batch := await self._aside(next, walk, None):
-            yield batch
+        while few := await self._aside(_several, walk):
+            for batch in few:
+                yield batch
 
     async def item(self, key: str) -> Item | None:
         return await self._aside(self._item, key)
@@ -309,6 +310,11 @@ def _folder_of(root: int, key: str, *, make: bool = False) -> Iterator[tuple[int
         yield here, name
     finally:
         os.close(here)
+
+
+def _several(walk: Iterator[Batch]) -> list[Batch]:
+    """A few batches: each time that a thread is asked costs as much as fifty files."""
+    return list(islice(walk, 8))
 
 
 def _folder_key(item: Item) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -66,7 +65,12 @@ def _below(here: int, prefix: str, found: Batch, *, plain: bool) -> Iterator[Bat
             if prefix + name != RESERVED:
                 yield from _inside(here, entry.name, prefix + name, found, plain=known)
         else:
-            found.append(_looked_at(entry, prefix + name, known))
+            try:
+                regular = known and entry.is_file(follow_symlinks=False)
+                key = prefix + name
+                found.append(item_of(key, entry.stat(follow_symlinks=False)) if regular else _looked_at(entry, key))
+            except OSError as error:
+                found.append(Trouble(prefix + name, f"cannot be read: {error.strerror}", hides=True))
             if len(found) >= BATCH:
                 yield found[:]
                 found.clear()
@@ -82,17 +86,14 @@ def _inside(here: int, name: str, key: str, found: Batch, *, plain: bool) -> Ite
         yield from _below(below, key, found, plain=plain)
 
 
-def _looked_at(entry: os.DirEntry[str], key: str, known: bool) -> Item | Trouble:
-    """``known``: that this is a key."""
+def _looked_at(entry: os.DirEntry[str], key: str) -> Item | Trouble:
+    """What is no file, or has a name that may be no key. ``OSError``."""
     try:
-        if not known:
-            check_key(key)
-        status = entry.stat(follow_symlinks=False)
-        if stat.S_ISREG(status.st_mode):
-            return item_of(key, status)
-        what = "is a link, which is not followed" if stat.S_ISLNK(status.st_mode) else "is no regular file"
-        return Trouble(key, what, hides=False)
+        check_key(key)
     except (BadName, UnicodeError):
         return Trouble(key, "its name cannot be a key", hides=False)
-    except OSError as error:
-        return Trouble(key, f"cannot be read: {error.strerror}", hides=True)
+    if entry.is_symlink():
+        return Trouble(key, "is a link, which is not followed", hides=False)
+    if not entry.is_file(follow_symlinks=False):
+        return Trouble(key, "is no regular file", hides=False)
+    return item_of(key, entry.stat(follow_symlinks=False))
