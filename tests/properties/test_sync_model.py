@@ -91,7 +91,8 @@ def test_the_march_meets_every_key_once_with_all_that_is_there(
         here: list[Item | Trouble] = [item(key, source[key]) for key in sorted(source)]
         there: list[Item | Trouble] = [item(key, dest[key]) for key in sorted(dest)]
         manifest = [entry(key, known[key]) for key in sorted(known)]
-        return [met async for met in march(batches(here, size), batches(there, size + 1), batches(manifest, size + 2))]
+        met = march(batches(here, size), batches(there, size + 1), batches(manifest, size + 2))
+        return [each async for batch in met for each in batch]
 
     found = asyncio.run(marched())
     assert [met.key for met in found] == sorted({*source, *dest, *known}, key=str.encode)

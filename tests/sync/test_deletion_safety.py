@@ -35,7 +35,7 @@ from kist.model.changes import Swap
 from kist.model.content import Listed
 from kist.model.job import Act, Job, JobState, StepState
 from kist.ports.tree import Trouble
-from kist.sync import folder, local, running
+from kist.sync import local, running, walk
 from kist.testing.faults import Fault, Faults, Kind, faulty
 
 HOUR = 3600.0
@@ -141,7 +141,7 @@ async def test_a_source_that_is_a_link(here: Scene) -> None:
 async def test_a_source_that_is_exchanged_while_it_is_listed(here: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     before = await filled(here)
     remove(here, "01")
-    real = folder._looked_at
+    real = walk._looked_at
 
     def looked_at(entry: os.DirEntry[str], key: str) -> Any:
         if key == "02":
@@ -149,7 +149,7 @@ async def test_a_source_that_is_exchanged_while_it_is_listed(here: Scene, monkey
             here.folder.mkdir()
         return real(entry, key)
 
-    monkeypatch.setattr(folder, "_looked_at", looked_at)
+    monkeypatch.setattr(walk, "_looked_at", looked_at)
     job = await here.sync(delete=True)
     assert job.progress.deleted == 0
     assert await here.objects() == before
@@ -213,9 +213,9 @@ async def test_an_excluded_folder_need_not_be_readable(here: Scene, monkeypatch:
     await filled(here)
     here.write("lost+found/x")
     remove(here, "01")
-    real = folder._folder
+    real = walk._folder
     trouble = Trouble("lost+found/", "cannot be opened", hides=True)
-    monkeypatch.setattr(folder, "_folder", lambda at, name, key: trouble if key[0] == "l" else real(at, name, key))
+    monkeypatch.setattr(walk, "_folder", lambda at, name, key: trouble if key[0] == "l" else real(at, name, key))
     assert (await here.sync(delete=True)).progress.deleted == 0
     assert (await here.sync(delete=True, exclude=("lost+found/",))).progress.deleted == 1
 
@@ -710,7 +710,7 @@ async def test_an_error_that_nobody_foresaw_ends_the_job(here: Scene, monkeypatc
     """It is not tried for ever, and it deletes nothing."""
     before = await filled(here)
     remove(here, "01")
-    monkeypatch.setattr(folder, "_looked_at", lambda entry, key: 1 / 0)
+    monkeypatch.setattr(walk, "_looked_at", lambda entry, key: 1 / 0)
     job = await here.kist.jobs.start(ROOT, str(here.folder), here.dest)
     working = asyncio.create_task(here.work.worker(here.kist).run())
     while not job.state.ended:

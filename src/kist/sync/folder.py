@@ -6,14 +6,13 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
-from operator import itemgetter
+from itertools import groupby
 from pathlib import Path
 
-from kist.errors import BadName, ObjectMissing, SourceMissing, Stale
+from kist.errors import KistError, ObjectMissing, SourceMissing, Stale
 from kist.model.content import Span
-from kist.model.place import MAX_KEY_BYTES, check_key
 from kist.ports.system import Ids
 from kist.ports.tree import Item, Trouble
 from kist.ports.wiring import Aside
@@ -21,6 +20,7 @@ from kist.sync.local import (
     ABSENT,
     FOLDER,
     NO_LINKS,
+    READ,
     TEMPORARY,
     Digest,
     Draft,
@@ -28,13 +28,11 @@ from kist.sync.local import (
     closing,
     folder_of,
     item_of,
+    read_in,
     told,
 )
-from kist.sync.trash import check_synced, is_reserved
-
-BATCH = 1000
-
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+from kist.sync.trash import check_synced
+from kist.sync.walk import batches, walked
 
 
 class FolderTree:
@@ -59,8 +57,8 @@ class FolderTree:
 
     async def items(self) -> AsyncIterator[list[Item | Trouble]]:
         self._mounts = []
-        walk = _batches(_walked(self._open_root(), self._mounts))
-        while batch := await self._aside(_next, walk):
+        walk: Iterator[list[Item | Trouble]] = batches(walked(self._open_root(), self._mounts))
+        while (batch := await self._aside(next, walk, None)) is not None:
             yield batch
 
     async def item(self, key: str) -> Item | None:
@@ -69,6 +67,10 @@ class FolderTree:
     async def open(self, item: Item, span: Span | None = None) -> FileReading:
         descriptor = await self._aside(self._opened, item)
         return FileReading(descriptor, item, span, self._aside)
+
+    async def read_small(self, items: Sequence[Item]) -> list[bytes | KistError]:
+        """The bytes of each of a few small items, or what went wrong: ``ObjectMissing``, ``Stale``."""
+        return await self._aside(self._read_small, items)
 
     async def keep(self, key: str, aside: str) -> bool:
         check_synced(key)
@@ -175,7 +177,7 @@ class FolderTree:
         with closing(self._open_root()) as root:
             try:
                 with folder_of(root, item.key) as (here, name):
-                    descriptor = os.open(name, _READ, dir_fd=here)
+                    descriptor = os.open(name, READ, dir_fd=here)
             except OSError as error:
                 if error.errno in ABSENT:
                     raise ObjectMissing(f"{item.key} is no longer there") from error
@@ -184,6 +186,16 @@ class FolderTree:
             os.close(descriptor)
             raise Stale(f"{item.key} has changed since it was listed")
         return descriptor
+
+    def _read_small(self, items: Sequence[Item]) -> list[bytes | KistError]:
+        try:
+            with closing(self._open_root()) as root:
+                found: list[bytes | KistError] = []
+                for _, together in groupby(items, lambda item: item.key.rpartition("/")[0]):
+                    found += read_in(root, list(together))
+                return found
+        except KistError as error:
+            return [error] * len(items)
 
     def _linked(self, key: str, aside: str) -> bool:
         """Give the file a second name: what is written to the first later is another file."""
@@ -242,84 +254,3 @@ class FolderTree:
             except OSError as error:
                 if error.errno not in ABSENT:
                     raise told(error) from error
-
-
-def _walked(root: int, mounts: list[str]) -> Iterator[Item | Trouble]:
-    """All files below, by key: within a folder, files by name and folders by name with a slash behind.
-
-    ``mounts`` is told of the folders that are on another file system than the one around them. Not recursive: a tree
-    may be deeper than the interpreter's stack.
-    """
-    way = [(root, os.fstat(root).st_dev, _listed(root, ""))]
-    try:
-        while way:
-            here, device, listed = way[-1]
-            found = next(listed, None)
-            if found is None:
-                os.close(way.pop()[0])
-            elif isinstance(found, Trouble):
-                yield found
-            elif not found[0].endswith("/"):
-                yield _looked_at(found[1], found[0])
-            elif isinstance(below := _folder(here, found[1].name, found[0]), Trouble):
-                yield below
-            else:
-                way.append((below, os.fstat(below).st_dev, _listed(below, found[0])))
-                if way[-1][1] != device:
-                    mounts.append(found[0])
-    finally:
-        for descriptor, _, _ in way:
-            os.close(descriptor)
-
-
-def _listed(here: int, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]] | Trouble]:
-    """The keys in a folder, in order, each with its entry."""
-    try:
-        with os.scandir(here) as entries:
-            names = [
-                (f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name, entry) for entry in entries
-            ]
-    except OSError as error:
-        yield Trouble(prefix or "/", f"cannot be listed: {error.strerror}", hides=True)
-        return
-    names.sort(key=itemgetter(0))
-    for name, entry in names:
-        if not is_reserved(prefix + name):
-            yield prefix + name, entry
-
-
-def _folder(here: int, name: str, key: str) -> int | Trouble:
-    if len(os.fsencode(key)) > MAX_KEY_BYTES:
-        return Trouble(key, "lies too deep for any key", hides=False)
-    try:
-        return os.open(name, FOLDER, dir_fd=here)
-    except OSError as error:
-        return Trouble(key, f"cannot be opened: {error.strerror}", hides=True)
-
-
-def _looked_at(entry: os.DirEntry[str], key: str) -> Item | Trouble:
-    try:
-        check_key(key)
-        if not entry.is_file(follow_symlinks=False):
-            what = "is a link, which is not followed" if entry.is_symlink() else "is no regular file"
-            return Trouble(key, what, hides=False)
-        return item_of(key, entry.stat(follow_symlinks=False))
-    except (BadName, UnicodeError):
-        return Trouble(key, "its name cannot be a key", hides=False)
-    except OSError as error:
-        return Trouble(key, f"cannot be read: {error.strerror}", hides=True)
-
-
-def _batches(walk: Iterator[Item | Trouble]) -> Iterator[list[Item | Trouble]]:
-    batch: list[Item | Trouble] = []
-    for found in walk:
-        batch.append(found)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _next(batches: Iterator[list[Item | Trouble]]) -> list[Item | Trouble]:
-    return next(batches, [])

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from kist.ports.system import Clock
 
-FIRST = 16
+FIRST = 32
 MOST = 64
 LEAST = 2
 
@@ -35,22 +35,26 @@ class Pace:
         """How many may run at a time right now."""
         return self._allowed
 
-    async def free(self) -> None:
-        """Wait until one more may run, so that no more are made than soon get their turn."""
+    async def begin(self) -> None:
+        """Wait until one more operation may run, and count it; ``end`` when it is over."""
         while self._running >= self._allowed:
             self._free.clear()
             await self._free.wait()
+        self._running += 1
+
+    def end(self) -> None:
+        """An operation is over, however it went."""
+        self._running -= 1
+        self._free.set()
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """One operation."""
-        await self.free()
-        self._running += 1
+        """One operation, from ``begin`` to ``end``."""
+        await self.begin()
         try:
             yield
         finally:
-            self._running -= 1
-            self._free.set()
+            self.end()
 
     def went_well(self) -> None:
         """An operation was answered: after as many as run at a time, one more may."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import msgspec
@@ -19,6 +20,8 @@ from kist.sync.patterns import Patterns
 
 PAGE = 1000
 TOGETHER = 500
+SEEN = 10_000
+"""After so many keys a sign of life is due, even when nothing is to be done about any of them."""
 MOST_NOTES = 1000
 FEW = 20
 """Files below which a share of them says nothing."""
@@ -92,10 +95,10 @@ class Planner:
         plan = self._plan
         before = await self._source.identity()
         await self._beat(Clear(self._job.id), progress=plan.progress)
-        await self._earlier.step()
-        manifest = entries_of(self._catalogue, self._dest.name)
-        async for met in march(self._source.items(), self._dest.items(), manifest):
-            await self._take(met)
+        try:
+            await self._walk()
+        finally:
+            await self._earlier.close()
         await self._write()
         await self._identify(before)
         if plan.deletes and (plan.empty or plan.hidden):
@@ -109,6 +112,31 @@ class Planner:
             )
         plan.digest = self._digest.hexdigest()
         return plan
+
+    async def _walk(self) -> None:
+        manifest, seen = entries_of(self._catalogue, self._dest.name), 0
+        async with aclosing(march(self._source.items(), self._dest.items(), manifest)) as batches:
+            async for batch in batches:
+                for met in batch:
+                    if not self._is_unchanged(met):
+                        await self._take(met)
+                seen += len(batch)
+                if seen >= SEEN:
+                    seen = 0
+                    await self._write()
+
+    def _is_unchanged(self, met: Met) -> bool:
+        """Whether nothing is to be done about a key, as about most: told without waiting for anything."""
+        source, dest = met.source, met.dest
+        if not isinstance(source, Item) or not isinstance(dest, Item) or not self._patterns.wants(met.key):
+            return False
+        decision = decide(source, dest, met.entry, self._job.options.compare)
+        if decision.act is not None or decision.digest:
+            return False
+        self._plan.empty = False
+        self._plan.unchanged += 1
+        self._plan.managed += met.entry is not None
+        return True
 
     async def _identify(self, before: str) -> None:
         """See that what was listed is what stood there at the beginning, and what was synced before."""
@@ -128,10 +156,7 @@ class Planner:
 
     async def _done_at(self, key: str) -> Step | None:
         """The step that an earlier run has done at ``key``, which comes after all that were asked for."""
-        while self._earlier.next is not None and self._earlier.next.key < key:
-            await self._earlier.step()
-        found = self._earlier.next
-        return found if found is not None and found.key == key else None
+        return await self._earlier.reach(key)
 
     async def _remembered(self) -> str | None:
         """The identity of the folder that was synced to this destination before."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from kist.errors import BucketNotEmpty, SourceMissing
@@ -42,19 +43,21 @@ class Remover:
         """Write the steps down. ``BucketNotEmpty`` when anything there is not a sync's: then there are no steps."""
         steps: list[Change] = [Clear(self._job.id)]
         first, foreign, count, digest = "", 0, 0, hashlib.sha256()
-        async for met in march(_nothing(), self._dest.items(), entries_of(self._catalogue, self._dest.name)):
-            if met.dest is None:
-                continue
-            decision = None if isinstance(met.dest, Trouble) else decide_extra(met.dest, met.entry)
-            if decision is None or decision.act is not Act.DELETE or isinstance(met.dest, Trouble):
-                first, foreign = first or met.key, foreign + 1
-                continue
-            count += 1
-            digest.update(f"{met.key}\0{met.dest.etag}\n".encode())
-            steps.append(Add(self._step(met.dest)))
-            if len(steps) >= TOGETHER:
-                await self._beat(*steps, progress=Progress(deleted_total=count))
-                steps = []
+        manifest = entries_of(self._catalogue, self._dest.name)
+        async with aclosing(march(_nothing(), self._dest.items(), manifest)) as batches:
+            async for met in (met async for batch in batches for met in batch):
+                if met.dest is None:
+                    continue
+                decision = None if isinstance(met.dest, Trouble) else decide_extra(met.dest, met.entry)
+                if decision is None or decision.act is not Act.DELETE or isinstance(met.dest, Trouble):
+                    first, foreign = first or met.key, foreign + 1
+                    continue
+                count += 1
+                digest.update(f"{met.key}\0{met.dest.etag}\n".encode())
+                steps.append(Add(self._step(met.dest)))
+                if len(steps) >= TOGETHER:
+                    await self._beat(*steps, progress=Progress(deleted_total=count))
+                    steps = []
         if foreign:
             await self._beat(Clear(self._job.id), progress=Progress())
             raise BucketNotEmpty(f"{gone.message}; its bucket is kept: {foreign} in it came by no sync, {first} first")

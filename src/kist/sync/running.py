@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -22,9 +21,9 @@ from kist.sync.patience import Patience
 from kist.sync.planning import PAGE, Plan, Planner, memory_of
 from kist.sync.removal import REMOVES, Remover
 from kist.sync.sides import Sides
-from kist.sync.steps import Steps
-from kist.sync.together import together
-from kist.sync.transfer import Carrier, same_bytes
+from kist.sync.steps import Steps, item_of
+from kist.sync.together import Start, together
+from kist.sync.transfer import READ_TOGETHER, Carrier, Read, same_bytes
 from kist.sync.undoing import Undoer
 
 DELETED_TOGETHER = 100
@@ -46,7 +45,7 @@ class Runner:
         self._journal = journal = Journal(lease, clock, told or (lambda job: None))
         self._pace = Pace(clock, at_once=1 if options.wait else options.at_once, rate=options.rate)
         self._patience = Patience(clock)
-        carrier = Carrier(sides.source, sides.dest, self._pace, self._passed, lambda: journal.stopping)
+        self._carrier = carrier = Carrier(sides.source, sides.dest, self._pace, self._passed, lambda: journal.stopping)
         self._steps = Steps(lease, sides, carrier, journal)
         self._identity = ""
 
@@ -149,34 +148,39 @@ class Runner:
     async def _send(self) -> None:
         """Send what is to be sent, a page of steps at a time, many files at once."""
         after = ""
-        while page := await self._catalogue.steps(self._lease.job.id, PAGE, after, planned=True):
-            after = page[-1].key
-            await self._send_all([step for step in page if step.act is not Act.DELETE])
-            self._journal.check()
-
-    async def _send_all(self, steps: list[Step]) -> None:
         async with together() as start:
-            for step in steps:
-                if self._lease.job.options.wait:
-                    await self._clock.pause(self._lease.job.options.wait)
-                await self._pace.free()
-                if self._journal.stopping:
-                    return
-                start(self._one(step))
-                await asyncio.sleep(0)  # so that it takes its turn before the next one looks for room
+            while page := await self._catalogue.steps(self._lease.job.id, PAGE, after, planned=True):
+                after = page[-1].key
+                await self._send_all([step for step in page if step.act is not Act.DELETE], start)
+                self._journal.check()
 
-    async def _one(self, step: Step) -> None:
-        """One step, to its end. What goes wrong with one file does not stop the others."""
-        async with self._pace.turn():
-            try:
-                await self._patience.over(lambda: self._steps.carry_out(step), self._pace.was_refused)
-                self._pace.went_well()
-            except (LeaseLost, CatalogueBusy):
-                raise
-            except Stopped:
-                return  # it stays planned
-            except KistError as error:
-                self._failed(step, error)
+    async def _send_all(self, steps: list[Step], start: Start[None]) -> None:
+        wait = self._lease.job.options.wait
+        few = 1 if wait else READ_TOGETHER
+        for some in (steps[at : at + few] for at in range(0, len(steps), few)):
+            if wait:
+                await self._clock.pause(wait)
+            read = await self._carrier.read_ahead([item_of(step) for step in some if step.act is not Act.RESTORE])
+            for step in some:
+                await self._pace.begin()
+                if self._journal.stopping:
+                    self._pace.end()
+                    return
+                start(self._one(step, read.get(step.key)))
+
+    async def _one(self, step: Step, read: Read) -> None:
+        """One step, whose turn it is, to its end. What goes wrong with one file does not stop the others."""
+        try:
+            await self._patience.over(lambda: self._steps.carry_out(step, read), self._pace.was_refused)
+            self._pace.went_well()
+        except (LeaseLost, CatalogueBusy):
+            raise
+        except Stopped:
+            return  # it stays planned
+        except KistError as error:
+            self._failed(step, error)
+        finally:
+            self._pace.end()
 
     async def _delete(self) -> None:
         """Delete last, and only if all was sent. Bytes are put aside first; before each batch the lease is shown."""

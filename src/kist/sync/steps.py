@@ -12,11 +12,16 @@ from kist.ports.tree import Item
 from kist.sync.folder import FolderTree
 from kist.sync.journal import Journal
 from kist.sync.sides import Sides
-from kist.sync.transfer import Carrier, same_bytes
+from kist.sync.transfer import Carrier, Read, same_bytes
 from kist.sync.trash import trash_of
 
 LOOKED_AT = 1000
 """After a break, of how many files it is asked whether they were sent already."""
+
+
+def item_of(step: Step) -> Item:
+    """What a step is about, as the source has it."""
+    return Item(step.key, step.size, step.modified, step.source)
 
 
 class Steps:
@@ -32,10 +37,10 @@ class Steps:
         self._looked = 0
         self.began_parts = lease.job.resumed
 
-    async def carry_out(self, step: Step) -> None:
-        """Send or bring back one file, and note it."""
+    async def carry_out(self, step: Step, read: Read = None) -> None:
+        """Send or bring back one file, and note it. ``read``: its bytes, where they were read ahead."""
         self._journal.at(step.key)
-        found = await (self._brought_back(step) if step.act is Act.RESTORE else self._sent(step))
+        found = await (self._brought_back(step) if step.act is Act.RESTORE else self._sent(step, read))
         done = msgspec.structs.replace(step, state=StepState.DONE, after=found.etag)
         restored = step.act is Act.RESTORE
         entry = Entry(
@@ -79,8 +84,8 @@ class Steps:
             return False
         return step.before is None or await self._sides.dest.kept(self._trash(step)) is not None
 
-    async def _sent(self, step: Step) -> Item:
-        item = Item(step.key, step.size, step.modified, step.source)
+    async def _sent(self, step: Step, read: Read) -> Item:
+        item = item_of(step)
         look = self._lease.job.resumed and self._looked < LOOKED_AT
         if look or step.act is Act.REPLACE:
             self._looked += 1
@@ -91,6 +96,7 @@ class Steps:
         try:
             return await self._carrier.carry(
                 item,
+                read,
                 only_new=step.before is None,
                 parts_id=step.parts_id,
                 remember=lambda parts: self._parts(step, parts),

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from kist.errors import Corrupt, Incomplete, Stale, Stopped, UploadMissing
+from kist.errors import Corrupt, Incomplete, KistError, Stale, Stopped, UploadMissing
 from kist.model.content import PartRef, PutRules, Span
 from kist.model.signatures import MAX_PARTS
 from kist.ports.tree import Item, Tree
 from kist.sync.bucket import BucketTree, item_of
 from kist.sync.folder import FolderTree
-from kist.sync.local import Draft
+from kist.sync.local import BLOCK, Draft
 from kist.sync.pace import Pace
 from kist.sync.proof import Proof, Wanted, damaged, joined, proven
 from kist.sync.together import together
@@ -21,8 +21,13 @@ LARGE = 64 << 20
 """From this size on a file is carried in parts."""
 PART = 16 << 20
 PARTS_AT_ONCE = 4
+SMALL = 64 << 10
+"""Up to this size files of a folder are read a few at once, whole: a thread costs more than what it reads."""
+READ_TOGETHER = 32
 
 Remember = Callable[[str], Awaitable[None]]
+Read = bytes | KistError | None
+"""What was read ahead: bytes, or why they could not be read; None where nothing was."""
 
 
 @dataclass
@@ -38,12 +43,20 @@ class Carrier:
     def __post_init__(self) -> None:
         self._proof = Proof(self.source)
 
-    async def carry(self, item: Item, *, only_new: bool, parts_id: str | None, remember: Remember) -> Item:
+    async def read_ahead(self, items: Sequence[Item]) -> dict[str, Read]:
+        """The bytes of those items that are best read a few at once, or what went wrong with them, by key."""
+        source = self.source
+        small = [item for item in items if item.size <= SMALL]
+        if not small or not isinstance(source, FolderTree):
+            return {}
+        return dict(zip((item.key for item in small), await source.read_small(small), strict=True))
+
+    async def carry(self, item: Item, read: Read, *, only_new: bool, parts_id: str | None, remember: Remember) -> Item:
         """Make the destination's file what ``item`` is, and return it as it is there then.
 
-        ``only_new``: ``AlreadyThere`` when there is one that the plan did not see. ``parts_id``: of a multipart upload
-        that an earlier try began; a new one is told to ``remember`` before its first part. ``Stale`` when the source
-        changes meanwhile, ``Stopped`` in the middle of a large file.
+        ``read``: its bytes, where they were read ahead. ``only_new``: ``AlreadyThere`` when there is one that the plan
+        did not see. ``parts_id``: of a multipart upload that an earlier try began; a new one is told to ``remember``
+        before its first part. ``Stale`` when the source changes meanwhile, ``Stopped`` in the middle of a large file.
         """
         source, dest = self.source, self.dest
         if isinstance(source, BucketTree) and isinstance(dest, BucketTree) and source.store is dest.store:
@@ -52,6 +65,8 @@ class Carrier:
             copied = await dest.copy(source.place(item.key), item.key)
             self.passed(item.size)
             return copied
+        if read is not None:
+            return await self._small(item, read, only_new)
         if item.size < LARGE:
             return await self._whole(item, only_new)
         if isinstance(self.dest, FolderTree):
@@ -61,6 +76,12 @@ class Carrier:
         if only_new:
             await self.dest.check_absent(item.key)
         return await self._in_parts(item, self.dest, only_new, parts_id, remember)
+
+    async def _small(self, item: Item, read: bytes | KistError, only_new: bool) -> Item:
+        if isinstance(read, KistError):
+            raise read
+        body = self._counted(_alone(read))
+        return await self.dest.write(item.key, body, size=item.size, modified=item.modified, only_new=only_new)
 
     async def _whole(self, item: Item, only_new: bool) -> Item:
         named = self._proof.named(item)
@@ -127,7 +148,7 @@ class Carrier:
         reading = await self.source.open(item, span)
         at = span.start
         try:
-            async for block in self._counted(reading.blocks()):
+            async for block in _gathered(self._counted(reading.blocks())):
                 await dest.write_block(draft, block, at, digest if self._proof.asked else None)
                 at += len(block)
         finally:
@@ -186,6 +207,25 @@ class Carrier:
         async with together() as start:
             for _ in range(min(PARTS_AT_ONCE, len(spans))):
                 start(worker())
+
+
+async def _alone(block: bytes) -> AsyncIterator[bytes]:
+    if block:
+        yield block
+
+
+async def _gathered(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes in larger blocks: each takes a turn in a thread."""
+    few: list[bytes] = []
+    size = 0
+    async for block in blocks:
+        few.append(block)
+        size += len(block)
+        if size >= BLOCK:
+            yield b"".join(few)
+            few, size = [], 0
+    if few:
+        yield b"".join(few)
 
 
 def _spans(size: int, part: int) -> list[Span]:
