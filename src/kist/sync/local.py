@@ -88,7 +88,7 @@ def _read_one(here: int, item: Item) -> bytes | KistError:
     """One look behind the last byte says all: had the file been changed before, it would not be the listed one."""
     try:
         with closing(os.open(item.key.rpartition("/")[2], READ, dir_fd=here)) as file:
-            content = os.read(file, item.size + 1)
+            content = os.pread(file, item.size + 1, 0)
             if len(content) == item.size and item_of(item.key, os.fstat(file)) == item:
                 return content
             return Stale(f"{item.key} has changed since it was listed")
