@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from kist.ports.system import Clock
 
-FIRST = 16
+FIRST = 32
 MOST = 64
 LEAST = 2
 

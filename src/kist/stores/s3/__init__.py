@@ -59,7 +59,7 @@ def assemble(
     identity = _main_identity(settings, clock, aside or right_here)
     signing = _signing_identity(settings) or identity
     public = Addresses(settings.public_endpoint or settings.endpoint, settings.region, settings.style)
-    sender = Sender(transport, identity, settings, clock, ids)
+    sender = Sender(transport, identity, settings, clock, ids, aside or right_here)
     presigner = Presigner(public, identity, signing, clock)
     prober = Prober(sender, presigner, transport, ids, together)
     return S3Store(sender, presigner, prober, copy_limits=copy_limits)

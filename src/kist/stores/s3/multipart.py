@@ -19,7 +19,7 @@ from kist.model.content import OpenParts, PartRef, PutRules, Stored
 from kist.model.place import Place
 from kist.model.signatures import check_part_number
 from kist.stores.s3.reading import find_object, unquoted
-from kist.stores.s3.sender import Answer, Ask, Sender, content_md5
+from kist.stores.s3.sender import Answer, Ask, Sender
 from kist.stores.s3.transport import Bytes
 from kist.stores.s3.xml import build, key_decoder, parse_root
 
@@ -39,7 +39,7 @@ async def start_parts(sender: Sender, place: Place, rules: PutRules) -> str:
 async def put_part(sender: Sender, place: Place, parts_id: str, number: int, body: Bytes) -> PartRef:
     """Store one part, replacing an earlier one of its number."""
     check_part_number(number)
-    digest, encoded = content_md5(body)
+    digest, encoded = await sender.content_md5(body)
     query = (("partNumber", str(number)), ("uploadId", parts_id))
     headers = (("content-md5", encoded),)
     answer = await _ask_of(sender, Ask("PUT", place.bucket, place.key, query, headers, body, signs_body=False))

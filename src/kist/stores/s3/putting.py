@@ -19,7 +19,7 @@ from kist.stores.s3.multipart import (
     type_header,
 )
 from kist.stores.s3.reading import find_object, head_object
-from kist.stores.s3.sender import Ask, Sender, content_md5
+from kist.stores.s3.sender import Ask, Sender
 from kist.stores.s3.transport import Bytes
 
 PART = 8 * 1024 * 1024
@@ -128,7 +128,7 @@ class Blocks:
 
 
 async def _put_whole(sender: Sender, place: Place, body: Bytes, rules: PutRules) -> Stored:
-    digest, encoded = content_md5(body)
+    digest, encoded = await sender.content_md5(body)
     headers = (("content-md5", encoded), *kept_headers(rules))
     if rules.only_new:
         headers = (*headers, ("if-none-match", "*"))

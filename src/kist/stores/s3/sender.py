@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from hashlib import md5, sha256
 from typing import NamedTuple, TypeVar
 
+from kist.drive import right_here
 from kist.errors import KistError, StoreRefused, StoreUnavailable
 from kist.ports.system import Clock, Ids
+from kist.ports.wiring import Aside
 from kist.stores.s3.address import Addresses
 from kist.stores.s3.breaker import Breaker
 from kist.stores.s3.identity import Identity
@@ -18,6 +20,9 @@ from kist.stores.s3.settings import S3Settings
 from kist.stores.s3.signer import EMPTY, UNSIGNED, encode_query
 from kist.stores.s3.transport import Bytes, Request, Response, Transport
 from kist.stores.s3.xml import LIMIT
+
+_LARGE = 1 << 20
+"""A mebibyte takes two milliseconds to hash."""
 
 T = TypeVar("T")
 
@@ -52,7 +57,15 @@ class Answer(NamedTuple):
 class Sender:
     """Sends what the operations ask for."""
 
-    def __init__(self, transport: Transport, identity: Identity, settings: S3Settings, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        identity: Identity,
+        settings: S3Settings,
+        clock: Clock,
+        ids: Ids,
+        aside: Aside = right_here,
+    ) -> None:
         self.addresses = Addresses(settings.endpoint, settings.region, settings.style)
         self.region = settings.region
         self.clock = clock
@@ -62,6 +75,7 @@ class Sender:
         self._transport = transport
         self._identity = identity
         self._breaker = Breaker(clock)
+        self._aside = aside
 
     async def ask(self, ask: Ask) -> Answer:
         """Send, and read the whole answer; an ``<Error>`` that comes with a success counts as the error it is."""
@@ -73,6 +87,10 @@ class Sender:
     async def open(self, ask: Ask) -> Response:
         """Send, and leave the body of the answer to be read by the caller, who closes it."""
         return await self._tried(ask, _untouched)
+
+    async def content_md5(self, body: Bytes) -> tuple[str, str]:
+        """``content_md5``, of a large body where it holds nobody up."""
+        return content_md5(body) if len(body) < _LARGE else await self._aside(content_md5, body)
 
     async def close(self) -> None:
         await self._transport.close()
