@@ -21,10 +21,12 @@ from kist.sync.local import (
     FOLDER,
     NO_LINKS,
     READ,
+    SMALL,
     TEMPORARY,
     Digest,
     Draft,
     FileReading,
+    Held,
     closing,
     folder_of,
     item_of,
@@ -64,7 +66,10 @@ class FolderTree:
     async def item(self, key: str) -> Item | None:
         return await self._aside(self._item, key)
 
-    async def open(self, item: Item, span: Span | None = None) -> FileReading:
+    async def open(self, item: Item, span: Span | None = None) -> FileReading | Held:
+        """A span, and what is small, is read at once: a turn in a thread costs more than a small file."""
+        if span is not None or 0 < item.size <= SMALL:
+            return Held(await self._aside(self._read, item, span or Span(0, item.size)))
         descriptor = await self._aside(self._opened, item)
         return FileReading(descriptor, item, span, self._aside)
 
@@ -196,6 +201,16 @@ class FolderTree:
                 return found
         except KistError as error:
             return [error] * len(items)
+
+    def _read(self, item: Item, span: Span) -> bytes:
+        with closing(self._opened(item)) as file:
+            try:
+                content = os.pread(file, span.length, span.start)
+            except OSError as error:
+                raise told(error) from error
+            if len(content) != span.length or item_of(item.key, os.fstat(file)) != item:
+                raise Stale(f"{item.key} has changed while it was read")
+            return content
 
     def _linked(self, key: str, aside: str) -> bool:
         """Give the file a second name: what is written to the first later is another file."""

@@ -16,6 +16,7 @@ from kist.model.place import RESERVED
 from kist.ports.tree import Item
 from kist.ports.wiring import Aside
 
+SMALL = 256 << 10
 BLOCK = 1 << 20
 TEMPORARY = f"{RESERVED}tmp/"
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -139,6 +140,20 @@ class FileReading:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
+
+
+class Held:
+    """``Reading`` of what was read already."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        if self._content:
+            yield self._content
+
+    async def close(self) -> None:
+        self._content = b""
 
 
 class Draft:

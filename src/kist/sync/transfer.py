@@ -12,7 +12,7 @@ from kist.model.signatures import MAX_PARTS
 from kist.ports.tree import Item, Tree
 from kist.sync.bucket import BucketTree, item_of
 from kist.sync.folder import FolderTree
-from kist.sync.local import BLOCK, Draft
+from kist.sync.local import BLOCK, SMALL, Draft
 from kist.sync.pace import Pace
 from kist.sync.proof import Proof, Wanted, damaged, joined, proven
 from kist.sync.together import together
@@ -21,9 +21,8 @@ LARGE = 64 << 20
 """From this size on a file is carried in parts."""
 PART = 16 << 20
 PARTS_AT_ONCE = 4
-SMALL = 64 << 10
-"""Up to this size files of a folder are read a few at once, whole: a thread costs more than what it reads."""
 READ_TOGETHER = 32
+"""Small files of a folder are read a few at once: a turn in a thread costs more than what it reads."""
 
 Remember = Callable[[str], Awaitable[None]]
 Read = bytes | KistError | None
