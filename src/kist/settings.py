@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dotenv import dotenv_values
 
@@ -19,10 +19,12 @@ from kist.model.file import Visibility
 from kist.model.limits import GIB, TIB, Limits
 from kist.setting_texts import (
     Secret,
+    older_store,
     parse_addresses,
     parse_anonymous,
     parse_choice,
     parse_count,
+    parse_database,
     parse_domains,
     parse_flag,
     parse_folder,
@@ -47,7 +49,7 @@ class Settings:
     """Everything an operator decides. Each field is documented in ``SETTINGS``."""
 
     home: Path
-    database: str
+    database: str = field(repr=False)  # with a password perhaps
     store: str
     s3_secrets: Mapping[str, Secret] = field(default_factory=dict)
     public_url: str | None = None
@@ -80,6 +82,14 @@ class Settings:
     dialects: tuple[str, ...] = ("native", "filedrop", "crowdbotics", "dabapps", "syncano", "door")
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+
+    @property
+    def shown_database(self) -> str:
+        """Where the rows are, without a password."""
+        parts = urlsplit(self.database)
+        return (
+            parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl() if parts.netloc else self.database
+        )
 
     @property
     def bucket(self) -> str:
@@ -134,7 +144,12 @@ class Setting:
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("KIST_HOME", "./kist-data", "data folder, made if absent (mode 0700)"),
-    Setting("KIST_DATABASE", "SQLite in the home", "sqlite:///path"),
+    Setting(
+        "KIST_DATABASE",
+        "SQLite in the home",
+        "sqlite:///path, or postgresql://user:password@host:port/database, with ?connections=20 for more than 10",
+        parse_database,
+    ),
     Setting(
         "KIST_STORE",
         "disk in the home",
@@ -151,7 +166,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "KIST_SECRET",
         "made in the home",
-        "signs links and the disk store's tickets; at least 32 random characters",
+        "signs links and the disk store's tickets; at least 32 random characters; to be set with PostgreSQL",
         parse_secret,
     ),
     Setting(
@@ -239,9 +254,6 @@ SETTINGS: tuple[Setting, ...] = (
     ),
 )
 
-_BUCKET_NAMES = ("AWS_BUCKET_NAME", "AWS_STORAGE_BUCKET_NAME", "S3_BUCKET_NAME")
-_REGION_NAMES = ("AWS_STORAGE_REGION", "AWS_DEFAULT_REGION", "REGION")
-
 
 def read_settings(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
     """Read the settings from ``environment`` (the process's own if None) and from ``.env`` in ``folder``.
@@ -311,7 +323,7 @@ def _settings_of(found: Mapping[str, str]) -> Settings:
     home = Path(values.pop("KIST_HOME", "./kist-data")).expanduser().absolute()
     plain = {_field(name): value for name, value in values.items() if not name.startswith("KIST_S3_")}
     plain.setdefault("database", f"sqlite:///{home / 'kist.sqlite'}")
-    plain.setdefault("store", _older_store(found) or f"disk:{home / 'objects'}")
+    plain.setdefault("store", older_store(found) or f"disk:{home / 'objects'}")
     settings = Settings(home=home, s3_secrets=_s3_secrets(values), **plain)
     _check_together(settings)
     return settings
@@ -332,7 +344,7 @@ def _value(setting: Setting, found: Mapping[str, str]) -> Any:
 
 
 def _shown(setting: Setting, text: str) -> str:
-    return "…" if setting.parse in (Secret, parse_secret) or "@" in text else text
+    return "…" if setting.parse in (Secret, parse_secret, parse_database) or "@" in text else text
 
 
 def _refuse_unknown(found: Mapping[str, str]) -> None:
@@ -353,19 +365,6 @@ def _s3_secrets(values: Mapping[str, Any]) -> dict[str, Secret]:
     return {name: value if isinstance(value, Secret) else Secret(value) for name, value in secrets.items()}
 
 
-def _older_store(found: Mapping[str, str]) -> str | None:
-    """The S3 store that the settings of an older system describe: only when they name a bucket."""
-    bucket = next((found[name] for name in _BUCKET_NAMES if name in found), None)
-    if bucket is None:
-        return None
-    options = {"region": next((found[name] for name in _REGION_NAMES if name in found), None)}
-    options["endpoint"] = found.get("AWS_ENDPOINT_URL")
-    if options["endpoint"] is None and "MINIO_PORT" in found:
-        options["endpoint"] = f"http://127.0.0.1:{found['MINIO_PORT']}"
-    given = {name: value for name, value in options.items() if value is not None}
-    return f"s3://{quote(bucket)}" + (f"?{urlencode(given)}" if given else "")
-
-
 def _check_together(settings: Settings) -> None:
     """Settings that only make sense together."""
     if settings.store.startswith("s3:") and "@" in unquote(settings.store):
@@ -373,6 +372,12 @@ def _check_together(settings: Settings) -> None:
             "KIST_STORE or AWS_ENDPOINT_URL holds a user or a key, which messages would show: "
             "leave it out, and set KIST_S3_KEY and KIST_S3_SECRET",
             settings="KIST_STORE AWS_ENDPOINT_URL",
+        )
+    if settings.database.startswith("postgresql:") and settings.secret is None:
+        raise Misconfigured(
+            "KIST_SECRET must be set with PostgreSQL, the same for every process: one made in the home of each would "
+            "not be known to the others. `openssl rand -hex 32` prints one",
+            settings="KIST_SECRET KIST_DATABASE",
         )
     jwt = (settings.jwt_issuer, settings.jwt_audience, settings.jwt_keys)
     if any(jwt) and not all(jwt):

@@ -22,6 +22,6 @@ def command() -> None:
     if chosen().json:
         print_json({"applied": applied})
     elif applied:
-        click.echo(f"applied {', '.join(applied)} to {escaped(settings.database)}")
+        click.echo(f"applied {', '.join(applied)} to {escaped(settings.shown_database)}")
     else:
-        click.echo(f"nothing to do: the tables of {escaped(settings.database)} are up to date")
+        click.echo(f"nothing to do: the tables of {escaped(settings.shown_database)} are up to date")
