@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from kist.catalogues.postgresql.address import Address
-from kist.catalogues.postgresql.meaning import Failure, busy, translate
+from kist.catalogues.postgresql.meaning import Failure, NotBegun, busy, is_lost, translate
 from kist.errors import Misconfigured
 
 CONNECT_PATIENCE = 1.5  # seconds for a new connection: who waits for a server that is gone is told within two
@@ -76,10 +76,16 @@ class Connections:
 
     async def give_back(self, connection: Any, *, broken: bool = False) -> None:
         """Let others have it. ``broken``: nobody knows what is going on in it, so it is cut off."""
-        if broken:
-            connection.terminate()
-        with suppress(*Failure):  # one that is gone is replaced when it is needed
+        with suppress(*Failure):  # one that is gone already has left the pool by itself
+            if broken:
+                connection.terminate()
             await self._pool.release(connection, timeout=PATIENCE)
+
+    async def doubt(self, error: BaseException) -> None:
+        """Take no open connection again when one was lost: whatever ended it may have ended the others."""
+        cause = error.__cause__ if isinstance(error, NotBegun) else error
+        if cause is not None and is_lost(cause) and not isinstance(cause, TimeoutError):
+            await self._pool.expire_connections()
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Any]:

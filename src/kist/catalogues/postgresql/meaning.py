@@ -15,6 +15,7 @@ LOST = (
     asyncpg.CannotConnectNowError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.IdleSessionTimeoutError,
+    asyncpg.InternalClientError,  # the server said goodbye to an idle connection, which the driver stumbles over
     asyncpg.ReadOnlySQLTransactionError,  # a server that has become a standby: another one is the primary now
 )
 """The connection is of no use any longer, or there is none to be had. (``TimeoutError`` is an ``OSError``.)"""
@@ -39,8 +40,19 @@ _REFUSED = (
 )
 _NOT_TO_BE_HELD = (UnicodeEncodeError, asyncpg.DataError, asyncpg.ProgramLimitExceededError)
 
-Failure = (OSError, EOFError, UnicodeEncodeError, asyncpg.PostgresError, asyncpg.InterfaceError)
+Failure = (
+    OSError,
+    EOFError,
+    UnicodeEncodeError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 """Everything that running SQL may raise."""
+
+
+class NotBegun(Exception):
+    """The connection was lost before the commit was asked for: nothing was changed."""
 
 
 def is_lost(error: BaseException) -> bool:

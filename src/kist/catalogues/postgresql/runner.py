@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from itertools import cycle
 from typing import Any, TypeVar
 
 from kist.catalogues.postgresql.address import Address
 from kist.catalogues.postgresql.connections import PATIENCE, Connections
-from kist.catalogues.postgresql.meaning import ROLLED_BACK, Failure, busy, is_lost, translate
+from kist.catalogues.postgresql.meaning import ROLLED_BACK, Failure, NotBegun, busy, is_lost, translate
 from kist.catalogues.postgresql.parameters import bound
-from kist.catalogues.postgresql.transaction import NotBegun, transact
+from kist.catalogues.postgresql.transaction import transact
 from kist.catalogues.sql.codecs import POSTGRES
 from kist.catalogues.sql.runner import Params
 from kist.catalogues.sql.statements import Statement
@@ -24,8 +25,8 @@ from kist.catalogues.sql.statements import Statement
 READ_PATIENCE = 30.0  # seconds for a question
 WRITE_PATIENCE = 2 * PATIENCE  # seconds for a whole commit, whatever it waits for
 
-_PAUSES = (0.0, 0.02, 0.1, 0.3)
-"""Seconds before each further attempt at what the server has rolled back."""
+_PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
+"""Seconds before each further attempt at what the server has rolled back, and up to twice as many."""
 _MIGRATING = 0x6B697374
 """The advisory lock that one process holds while it changes the tables."""
 
@@ -44,6 +45,7 @@ class PostgresRunner:
         self._connections = Connections(address)
         self._read_patience = READ_PATIENCE if hurried else None
         self._write_patience = WRITE_PATIENCE if hurried else None
+        self._spread = cycle((0.0, 0.6, 0.2, 0.8, 0.4, 1.0))  # so that those who met do not meet again
         self._under_way: set[asyncio.Task[int | None]] = set()
 
     async def open(self) -> None:
@@ -77,10 +79,12 @@ class PostgresRunner:
             try:
                 return await asyncio.shield(work)
             except (NotBegun, *ROLLED_BACK) as error:  # nothing was changed, so the same may be tried again
+                await self._connections.doubt(error)
                 if pause is None:
                     raise busy() from error
-                await asyncio.sleep(pause)
+                await asyncio.sleep(pause * (1 + next(self._spread)))
             except Failure as error:
+                await self._connections.doubt(error)
                 raise translate(error) from error
         raise AssertionError("the last pause is None")
 
@@ -126,6 +130,7 @@ class PostgresRunner:
                 return answer
             except Failure as error:
                 broken = is_lost(error)
+                await self._connections.doubt(error)
                 if last or isinstance(error, TimeoutError) or not (broken or isinstance(error, ROLLED_BACK)):
                     raise translate(error) from error
             finally:

@@ -7,17 +7,13 @@ from typing import Any
 
 import asyncpg
 
-from kist.catalogues.postgresql.meaning import Failure, is_lost
+from kist.catalogues.postgresql.meaning import Failure, NotBegun, is_lost
 from kist.catalogues.postgresql.parameters import bound
 from kist.catalogues.sql.statements import Statement
 from kist.errors import Broken
 
 MANY_ALIKE = 20
 """So many changes of one kind in a commit are sent at once."""
-
-
-class NotBegun(Exception):
-    """The connection was lost before the commit was asked for: nothing was changed."""
 
 
 async def transact(connection: Any, statements: Sequence[Statement]) -> int | None:
@@ -47,10 +43,15 @@ async def transact(connection: Any, statements: Sequence[Statement]) -> int | No
 async def _run_all(connection: Any, statements: Sequence[Statement]) -> int | None:
     if _are_alike(statements) and await _run_alike(connection, statements):
         return None
-    for index, statement in enumerate(statements):
-        if not await _run(connection, statement):
+    for index in _order(statements):
+        if not await _run(connection, statements[index]):
             return index
     return None
+
+
+def _order(statements: Sequence[Statement]) -> list[int]:
+    """The indexes of the statements in the order to run them: see ``Statement.wanted``."""
+    return sorted(range(len(statements)), key=lambda index: statements[index].wanted or "")
 
 
 async def _run(connection: Any, statement: Statement) -> bool:

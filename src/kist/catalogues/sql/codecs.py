@@ -103,6 +103,15 @@ def _has_no_nul(text: str) -> bool:
     return "\0" not in text and is_unicode(text)
 
 
+_EARLIEST = datetime.min.replace(tzinfo=UTC, microsecond=1)
+_LATEST = datetime.max.replace(tzinfo=UTC, microsecond=999_998)
+
+
+def _finite(time: datetime) -> datetime:
+    """The driver takes the very first and the very last microsecond for infinities, which few programs can read."""
+    return min(max(time, _EARLIEST), _LATEST)
+
+
 # The order of texts is that of their bytes, whatever the database's own is. Times are times, so that other programs may
 # read them and the server's clock may be compared with them. JSON stays text, so that equal dictionaries stay equal
 # texts and may hold what jsonb does not take.
@@ -116,7 +125,7 @@ POSTGRES = Codec(
         "bytes": "BYTEA",
         "false": "FALSE",
     },
-    encoders={dict: json_text},
+    encoders={datetime: _finite, dict: json_text},
     decoders={dict: msgspec.json.Decoder(dict[str, str]).decode},
     spell=_shorter_index,
     holds=_has_no_nul,
