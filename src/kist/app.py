@@ -231,6 +231,12 @@ def known_migrations(settings: Settings) -> dict[int, str]:
     return known
 
 
+async def applied_migrations(settings: Settings) -> frozenset[int]:
+    """The numbers of the migrations that a database on a server has, which is looked at and not changed."""
+    applied: frozenset[int] = await adapter("catalogues", settings.database).applied_migrations(settings.database)
+    return applied
+
+
 async def first_admin_key(kist: Kist, home: Path, clock: Clock | None = None) -> str | None:
     """Make a key for the actor ``admin`` unless some admin has one that works, and keep it in the home (0600).
 

@@ -149,28 +149,41 @@ async def test_a_backend_that_dies_within_a_commit(cluster: Cluster, kill: str) 
         await back_soon(catalogue)
 
 
-async def test_an_answer_that_is_lost_after_commit(tap: Tap, database: str) -> None:
+@pytest.mark.parametrize("harm", Harm, ids=["answer lost", "never arrived"])
+@pytest.mark.parametrize("many", [1, 50])
+async def test_a_commit_that_is_lost_is_asked_after(tap: Tap, harm: Harm, many: int) -> None:
+    """It is found made, or made again: once either way."""
     async with opened(tap.url) as catalogue:
-        file, one = a_file(), Count(owner="ann", counter=Counter.FILES, by=1)
-        tap.harm(Harm.LOSE)
-        with pytest.raises(CatalogueBusy):
-            await catalogue.commit(Add(file), one)
+        files, one = [a_file() for _ in range(many)], Count(owner="ann", counter=Counter.FILES, by=1)
+        further = (one,) if many == 1 else ()
+        tap.harm(harm)
+        await catalogue.commit(*map(Add, files), *further)
         assert tap.harmed == 1
-        assert await catalogue.file(file.id) == file, "it was committed all the same"
+        assert len(await catalogue.some_files([file.id for file in files])) == many
         with pytest.raises(Clash):
-            await catalogue.commit(Add(file), one)
-        assert (await catalogue.usage("ann")).files == 1
+            await catalogue.commit(*map(Add, files), *further)
+        assert (await catalogue.usage("ann")).files == len(further)
 
 
-async def test_a_commit_that_never_arrives(tap: Tap) -> None:
-    async with opened(tap.url) as catalogue:
+async def test_a_lost_commit_that_nobody_can_be_asked_after(tap: Tap, database: str) -> None:
+    async with opened(tap.url) as catalogue, opened(database) as other:
         file, one = a_file(), Count(owner="ann", counter=Counter.FILES, by=1)
-        tap.harm(Harm.CUT)
+        tap.harm(Harm.LOSE, for_good=True)
+        began = time.monotonic()
         with pytest.raises(CatalogueBusy):
             await catalogue.commit(Add(file), one)
-        assert (await catalogue.usage("ann")).files == 0
-        await catalogue.commit(Add(file), one)
-        assert tap.harmed == 1
+        assert time.monotonic() - began < TOLD_WITHIN
+        assert await other.file(file.id) == file, "it may have been made all the same"
+
+
+async def test_a_change_of_one_row_that_is_lost(tap: Tap) -> None:
+    """It has no commit of its own to be asked after: the caller has to look."""
+    async with opened(tap.url) as catalogue:
+        file = a_file()
+        tap.harm(Harm.LOSE, file.id.encode())
+        with pytest.raises(CatalogueBusy):
+            await catalogue.commit(Add(file))
+        assert await catalogue.file(file.id) == file
 
 
 async def test_a_connection_that_is_lost_earlier_is_replaced_without_a_word(tap: Tap) -> None:

@@ -29,13 +29,14 @@ class Tap:
         self._harm: Harm | None = None
         self._mark = b""
         self._left: int | None = None
+        self._for_good = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.harmed = 0
         self.url = ""
 
-    def harm(self, harm: Harm, mark: bytes = COMMIT) -> None:
-        """Do this once, to the next message that holds ``mark``."""
-        self._mark, self._harm = mark, harm
+    def harm(self, harm: Harm, mark: bytes = COMMIT, *, for_good: bool = False) -> None:
+        """Do this once, to the next message that holds ``mark``. ``for_good``: nobody comes through after that."""
+        self._mark, self._harm, self._for_good = mark, harm, for_good
 
     def cut_after(self, messages: int) -> None:
         """Pass on so many more pieces of what clients say, and then let nothing through for good."""
@@ -81,6 +82,8 @@ class Tap:
             if self._harm is not None and self._mark in data:
                 harm, self._harm = self._harm, None
                 self.harmed += 1
+                if self._for_good:
+                    self._left = 0
                 if harm is Harm.LOSE:
                     backward.cancel()
                     with suppress(asyncio.CancelledError):

@@ -10,6 +10,7 @@ from kist.ports.system import Clock
 from kist.ports.wiring import Wiring
 
 _HAS_TABLES = "SELECT to_regclass('migrations') IS NOT NULL"
+_APPLIED = "SELECT number FROM migrations"
 
 
 async def connect(wiring: Wiring) -> SqlCatalogue:
@@ -25,6 +26,21 @@ async def bring_up_to_date(url: str, clock: Clock) -> tuple[str, ...]:
 def known_migrations() -> dict[int, str]:
     """The names of this release's migrations, by number."""
     return {migration.number: migration.name for migration in read_migrations()}
+
+
+async def applied_migrations(url: str) -> frozenset[int]:
+    """The numbers of the migrations that the database at ``url`` has; changes nothing.
+
+    ``Misconfigured`` when it cannot be used, ``CatalogueBusy`` when no server answers.
+    """
+    runner = PostgresRunner(read_url(url))
+    await runner.open()
+    try:
+        if not await _has_tables(runner):
+            return frozenset()
+        return frozenset(number for (number,) in await runner.fetch(_APPLIED, {}))
+    finally:
+        await runner.close()
 
 
 async def open_catalogue(address: Address, clock: Clock) -> SqlCatalogue:
@@ -58,5 +74,9 @@ async def migrate_database(address: Address, clock: Clock) -> tuple[Migration, .
 
 
 async def _is_up_to_date(runner: PostgresRunner) -> bool:
-    ((has_tables,),) = await runner.fetch(_HAS_TABLES, {})
-    return bool(has_tables) and not await unapplied(runner)
+    return await _has_tables(runner) and not await unapplied(runner)
+
+
+async def _has_tables(runner: PostgresRunner) -> bool:
+    ((found,),) = await runner.fetch(_HAS_TABLES, {})
+    return bool(found)

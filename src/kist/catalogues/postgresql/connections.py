@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from kist.catalogues.postgresql.address import Address
-from kist.catalogues.postgresql.meaning import Failure, NotBegun, busy, is_lost, translate
+from kist.catalogues.postgresql.meaning import Failure, InDoubt, NotBegun, busy, is_lost, translate
 from kist.errors import Misconfigured
 
 CONNECT_PATIENCE = 1.5  # seconds for a new connection: who waits for a server that is gone is told within two
@@ -83,7 +83,7 @@ class Connections:
 
     async def doubt(self, error: BaseException) -> None:
         """Take no open connection again when one was lost: whatever ended it may have ended the others."""
-        cause = error.__cause__ if isinstance(error, NotBegun) else error
+        cause = error.__cause__ if isinstance(error, NotBegun | InDoubt) else error
         if cause is not None and is_lost(cause) and not isinstance(cause, TimeoutError):
             await self._pool.expire_connections()
 

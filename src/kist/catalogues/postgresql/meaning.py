@@ -55,6 +55,15 @@ class NotBegun(Exception):
     """The connection was lost before the commit was asked for: nothing was changed."""
 
 
+class InDoubt(Exception):
+    """The connection was lost while the commit was being made. ``xact`` and ``run`` name it, to be asked after."""
+
+    def __init__(self, xact: str, run: str) -> None:
+        super().__init__(xact, run)
+        self.xact = xact
+        self.run = run
+
+
 def is_lost(error: BaseException) -> bool:
     """Whether the connection is gone."""
     if isinstance(error, asyncpg.InterfaceError):

@@ -15,15 +15,27 @@ from typing import Any, TypeVar
 
 from kist.catalogues.postgresql.address import Address
 from kist.catalogues.postgresql.connections import PATIENCE, Connections
-from kist.catalogues.postgresql.meaning import ROLLED_BACK, Failure, NotBegun, busy, is_lost, translate
+from kist.catalogues.postgresql.meaning import (
+    ROLLED_BACK,
+    Failure,
+    InDoubt,
+    NotBegun,
+    busy,
+    is_lost,
+    translate,
+    unreachable,
+)
 from kist.catalogues.postgresql.parameters import bound
-from kist.catalogues.postgresql.transaction import transact
+from kist.catalogues.postgresql.transaction import FATE, transact
 from kist.catalogues.sql.codecs import POSTGRES
 from kist.catalogues.sql.runner import Params
 from kist.catalogues.sql.statements import Statement
+from kist.errors import KistError
 
 READ_PATIENCE = 30.0  # seconds for a question
 WRITE_PATIENCE = 2 * PATIENCE  # seconds for a whole commit, whatever it waits for
+
+DOUBT_PATIENCE = 1.5  # seconds to find out what has become of a commit whose answer was lost
 
 _PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 """Seconds before each further attempt at what the server has rolled back, and up to twice as many."""
@@ -78,8 +90,11 @@ class PostgresRunner:
             work.add_done_callback(self._under_way.discard)
             try:
                 return await asyncio.shield(work)
-            except (NotBegun, *ROLLED_BACK) as error:  # nothing was changed, so the same may be tried again
+            except (NotBegun, InDoubt, *ROLLED_BACK) as error:
                 await self._connections.doubt(error)
+                if isinstance(error, InDoubt) and await self._was_made(error):
+                    return None
+                # Nothing was changed, so the same may be tried again.
                 if pause is None:
                     raise busy() from error
                 await asyncio.sleep(pause * (1 + next(self._spread)))
@@ -118,6 +133,21 @@ class PostgresRunner:
             raise
         finally:
             await self._connections.give_back(connection, broken=broken)
+
+    async def _was_made(self, lost: InDoubt) -> bool:
+        """Whether a commit was made whose answer was lost. ``CatalogueBusy`` when nobody can tell in time."""
+        give_up = asyncio.get_running_loop().time() + DOUBT_PATIENCE
+        while True:
+            try:
+                fate = await self.find(FATE, {"xact": lost.xact, "run": lost.run})
+            except KistError as error:
+                raise unreachable() from error
+            state = None if fate is None else fate[0]
+            if state in ("committed", "aborted"):
+                return bool(state == "committed")
+            if state is None or asyncio.get_running_loop().time() > give_up:
+                raise unreachable() from lost
+            await asyncio.sleep(0.02)
 
     async def _ask(self, question: Callable[[Any], Awaitable[T]]) -> T:
         """The answer to a question, which is asked again when its connection turns out to be a dead one."""
