@@ -180,6 +180,12 @@ def parse_database(text: str) -> str:
     return f"postgresql:{rest}" if colon and scheme == "postgres" else text
 
 
+def without_password(url: str) -> str:
+    """A database's URL for people to read: without user, password and options."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl() if parts.netloc else url
+
+
 def older_store(found: Mapping[str, str]) -> str | None:
     """The S3 store that the settings of an older system describe: only when they name a bucket."""
     bucket = next((found[name] for name in _BUCKET_NAMES if name in found), None)

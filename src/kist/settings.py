@@ -38,6 +38,7 @@ from kist.setting_texts import (
     parse_types,
     parse_url,
     parse_visibilities,
+    without_password,
 )
 
 DISK_BUCKET = "kist"
@@ -86,10 +87,7 @@ class Settings:
     @property
     def shown_database(self) -> str:
         """Where the rows are, without a password."""
-        parts = urlsplit(self.database)
-        return (
-            parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl() if parts.netloc else self.database
-        )
+        return without_password(self.database)
 
     @property
     def bucket(self) -> str:

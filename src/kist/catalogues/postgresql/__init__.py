@@ -43,6 +43,11 @@ async def applied_migrations(url: str) -> frozenset[int]:
         await runner.close()
 
 
+async def exists(url: str) -> bool:
+    """Whether there is a database that rows can be copied from."""
+    return bool(await applied_migrations(url))
+
+
 async def open_catalogue(address: Address, clock: Clock) -> SqlCatalogue:
     """The catalogue in the database at ``address``, its tables made or brought up to date first.
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from kist.catalogues.sql import queries, schema
+from kist.catalogues.sql.moving import copy_rows
 from kist.catalogues.sql.runner import Runner
 from kist.catalogues.sql.schema import RowCodec
 from kist.catalogues.sql.statements import Statement, Writer
@@ -248,6 +249,10 @@ class SqlCatalogue:
         refused = await self._runner.write(statements, frees=not any(map(_adds, changes)))
         if refused is not None:
             raise _clash(refused, changes[refused])
+
+    async def take_over(self, other: SqlCatalogue) -> int:
+        """Copy all rows of ``other`` into this empty catalogue, and return how many: see ``copy_rows``."""
+        return await copy_rows(other._runner, self._runner)
 
     async def ping(self) -> None:
         await self._runner.write([Statement(queries.TOUCH)])
