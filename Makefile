@@ -16,6 +16,7 @@ MEMCACHED := memcached
 TOOLS := curl strace openssl
 BROWSER := chromium
 PROXY := nginx-light
+POSTGRES := postgresql
 
 .DELETE_ON_ERROR:
 .PHONY: help run install dist dev servers test lint bench lock clean
@@ -35,14 +36,14 @@ dist: $(RUN) ## build the wheel and the source archive into dist/
 
 dev: $(DEV) ## make .venv with everything for working on Kist
 
-test: $(DEV) $(MINISTACK) $(SWIFT) $(NPM) ## run all tests, with real S3 servers on loopback (ARGS='--long' adds the long loops)
-	@scripts/debian-packages.sh $(CEPH) $(MEMCACHED) $(TOOLS) $(BROWSER) $(PROXY)
+test: $(DEV) $(MINISTACK) $(SWIFT) $(NPM) ## run all tests, with real S3 servers and PostgreSQL on loopback (ARGS='--long' adds the long loops)
+	@scripts/debian-packages.sh $(CEPH) $(MEMCACHED) $(TOOLS) $(BROWSER) $(PROXY) $(POSTGRES)
 	.venv/bin/python -m coverage run -m pytest $(ARGS)
 	$(if $(filter-out --long,$(ARGS)),,.venv/bin/python -m coverage report)
 
-servers: $(DEV) $(MINISTACK) $(SWIFT) ## start the S3 servers of the tests, say how to use them, stop at Ctrl-C
-	@scripts/debian-packages.sh $(CEPH) $(MEMCACHED)
-	@.venv/bin/python -m tests.servers.keeper rgw ministack swift
+servers: $(DEV) $(MINISTACK) $(SWIFT) ## start the servers of the tests, say how to use them, stop at Ctrl-C
+	@scripts/debian-packages.sh $(CEPH) $(MEMCACHED) $(POSTGRES)
+	@.venv/bin/python -m tests.servers.keeper rgw ministack swift postgres
 
 lint: $(DEV) ## check style, types and import layers
 	.venv/bin/ruff check .

@@ -1,15 +1,18 @@
-"""What all tests may ask for: real S3 servers and free ports; and the option for the long loops."""
+"""What all tests may ask for: real servers, databases and free ports; and the option for the long loops."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import signal
+import uuid
+from collections.abc import Iterator
 
 import pytest
 from tests.servers.daemon import free_port as find_free_port
+from tests.servers.databases import dropped, made
 from tests.servers.pool import Pool
-from tests.servers.server import Missing, S3Server
+from tests.servers.server import Missing, PostgresServer, S3Server, Server
 
 POOL = pytest.StashKey[Pool]()
 
@@ -42,25 +45,41 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if missing := config.stash[POOL].missing():
         facts = "; ".join(f"{server.name}: {server.reason}" for server in missing)
-        terminalreporter.write_line(f"tests without their S3 server - {facts}", yellow=True)
+        terminalreporter.write_line(f"tests without their server - {facts}", yellow=True)
 
 
 @pytest.fixture(scope="session")
 def rgw(request: pytest.FixtureRequest) -> S3Server:
     """A Ceph RADOS Gateway. Tests share it: each uses buckets of its own."""
-    return _server(request.config, "rgw")
+    return _s3_server(request.config, "rgw")
 
 
 @pytest.fixture(scope="session")
 def ministack(request: pytest.FixtureRequest) -> S3Server:
     """A MiniStack. Tests share it: each uses buckets of its own."""
-    return _server(request.config, "ministack")
+    return _s3_server(request.config, "ministack")
 
 
 @pytest.fixture(scope="session")
 def swift(request: pytest.FixtureRequest) -> S3Server:
     """An OpenStack Swift. Tests share it: each uses buckets of its own."""
-    return _server(request.config, "swift")
+    return _s3_server(request.config, "swift")
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> PostgresServer:
+    """A PostgreSQL. Tests share it: each uses a database of its own."""
+    server = _server(request.config, "postgres")
+    assert isinstance(server, PostgresServer)
+    return server
+
+
+@pytest.fixture
+def database(postgres: PostgresServer) -> Iterator[str]:
+    """The URL of an empty database of PostgreSQL, which is gone afterwards."""
+    name = f"kist_{uuid.uuid4().hex[:12]}"
+    yield made(postgres.url, name)
+    dropped(postgres.url, name)
 
 
 @pytest.fixture
@@ -80,7 +99,13 @@ def tools() -> None:
         pytest.skip(why)
 
 
-def _server(config: pytest.Config, name: str) -> S3Server:
+def _s3_server(config: pytest.Config, name: str) -> S3Server:
+    server = _server(config, name)
+    assert isinstance(server, S3Server)
+    return server
+
+
+def _server(config: pytest.Config, name: str) -> Server:
     server = config.stash[POOL].get(name)
     if isinstance(server, Missing):
         if os.environ.get("CI") == "true":

@@ -35,6 +35,7 @@ from kist.service.ports import Ports
 from kist.service.rates import Rates
 from kist.service.tokens import SHORTEST_SECRET
 from kist.service.uncounted import Uncounted
+from kist.setting_texts import without_password
 from kist.settings import Settings
 from kist.system import SystemClock, SystemIds
 from kist.wire.routes import Dialect
@@ -230,6 +231,33 @@ def known_migrations(settings: Settings) -> dict[int, str]:
     """The migrations that this release would apply to an empty catalogue, by number."""
     known: dict[int, str] = adapter("catalogues", settings.database).known_migrations()
     return known
+
+
+async def take_over_rows(settings: Settings, source: str, *, clock: Clock | None = None) -> int:
+    """Copy all rows of the database at the URL ``source`` into that of ``settings``, which must be empty; how many.
+
+    ``Misconfigured`` where there is nothing to copy from, or something already in the other.
+    """
+    make_home(settings.home)
+    module, clock = adapter("catalogues", source), clock or SystemClock()
+    if not hasattr(module, "exists") or not await module.exists(source):
+        raise Misconfigured(f"--from: there is no database to copy from at {without_password(source)}")
+    async with AsyncExitStack() as opened:
+        wirings = [Wiring(url, clock, SystemIds(), threads()) for url in (source, settings.database)]
+        old = await module.connect(wirings[0])
+        opened.push_async_callback(old.close)
+        new = await adapter("catalogues", settings.database).connect(wirings[1])
+        opened.push_async_callback(new.close)
+        if not hasattr(new, "take_over"):
+            raise Misconfigured("KIST_DATABASE: rows are copied into sqlite and postgresql alone")
+        copied: int = await new.take_over(old)
+    return copied
+
+
+async def applied_migrations(settings: Settings) -> frozenset[int]:
+    """The numbers of the migrations that a database on a server has, which is looked at and not changed."""
+    applied: frozenset[int] = await adapter("catalogues", settings.database).applied_migrations(settings.database)
+    return applied
 
 
 async def first_admin_key(kist: Kist, home: Path, clock: Clock | None = None) -> str | None:

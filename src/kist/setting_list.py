@@ -13,6 +13,7 @@ from kist.setting_texts import (
     parse_anonymous,
     parse_choice,
     parse_count,
+    parse_database,
     parse_domains,
     parse_endpoints,
     parse_flag,
@@ -44,7 +45,12 @@ class Setting:
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("KIST_HOME", "./kist-data", "data folder, made if absent (mode 0700)"),
-    Setting("KIST_DATABASE", "SQLite in the home", "sqlite:///path"),
+    Setting(
+        "KIST_DATABASE",
+        "SQLite in the home",
+        "sqlite:///path, or postgresql://user:password@host:port/database, with ?connections=20 for more than 10",
+        parse_database,
+    ),
     Setting(
         "KIST_STORE",
         "disk in the home",
@@ -61,7 +67,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "KIST_SECRET",
         "made in the home",
-        "signs links and the disk store's tickets; at least 32 random characters",
+        "signs links and the disk store's tickets; at least 32 random characters; to be set with PostgreSQL",
         parse_secret,
     ),
     Setting(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from kist.model.actor import check_actor_id
 from kist.model.file import Visibility
 from kist.model.media import clean_type
+
+_BUCKET_NAMES = ("AWS_BUCKET_NAME", "AWS_STORAGE_BUCKET_NAME", "S3_BUCKET_NAME")
+_REGION_NAMES = ("AWS_STORAGE_REGION", "AWS_DEFAULT_REGION", "REGION")
 
 
 class Secret:
@@ -185,3 +188,28 @@ def parse_secret(text: str) -> Secret:
     if len(text.encode()) < 32 or len(set(text)) < 8:
         raise ValueError("write at least 32 random characters, as `openssl rand -hex 32` prints them")
     return Secret(text)
+
+
+def parse_database(text: str) -> str:
+    """The URL of a database, with the one word for PostgreSQL. The catalogue that it names reads the rest."""
+    scheme, colon, rest = text.partition(":")
+    return f"postgresql:{rest}" if colon and scheme == "postgres" else text
+
+
+def without_password(url: str) -> str:
+    """A database's URL for people to read: without user, password and options."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl() if parts.netloc else url
+
+
+def older_store(found: Mapping[str, str]) -> str | None:
+    """The S3 store that the settings of an older system describe: only when they name a bucket."""
+    bucket = next((found[name] for name in _BUCKET_NAMES if name in found), None)
+    if bucket is None:
+        return None
+    options = {"region": next((found[name] for name in _REGION_NAMES if name in found), None)}
+    options["endpoint"] = found.get("AWS_ENDPOINT_URL")
+    if options["endpoint"] is None and "MINIO_PORT" in found:
+        options["endpoint"] = f"http://127.0.0.1:{found['MINIO_PORT']}"
+    given = {name: value for name, value in options.items() if value is not None}
+    return f"s3://{quote(bucket)}" + (f"?{urlencode(given)}" if given else "")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dotenv import dotenv_values
 
@@ -18,7 +18,7 @@ from kist.model.contracts import Contracts
 from kist.model.file import Visibility
 from kist.model.limits import GIB, TIB, Limits
 from kist.setting_list import SETTINGS, Setting
-from kist.setting_texts import Secret, parse_secret
+from kist.setting_texts import Secret, older_store, parse_database, parse_secret, without_password
 
 DISK_BUCKET = "kist"
 """Name of the base bucket where the store's URL names none."""
@@ -29,7 +29,7 @@ class Settings:
     """Everything an operator decides. Each field is documented in ``SETTINGS``."""
 
     home: Path
-    database: str
+    database: str = field(repr=False)  # with a password perhaps
     store: str
     s3_secrets: Mapping[str, Secret] = field(default_factory=dict)
     public_url: str | None = None
@@ -65,6 +65,11 @@ class Settings:
     dialects: tuple[str, ...] = ("native", "filedrop", "crowdbotics", "dabapps", "syncano", "s3sync", "door")
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+
+    @property
+    def shown_database(self) -> str:
+        """Where the rows are, without a password."""
+        return without_password(self.database)
 
     @property
     def bucket(self) -> str:
@@ -111,10 +116,6 @@ class Settings:
             sync_endpoints=self.sync_endpoints,
             sync_remove_bucket=self.sync_remove_bucket,
         )
-
-
-_BUCKET_NAMES = ("AWS_BUCKET_NAME", "AWS_STORAGE_BUCKET_NAME", "S3_BUCKET_NAME")
-_REGION_NAMES = ("AWS_STORAGE_REGION", "AWS_DEFAULT_REGION", "REGION")
 
 
 def read_settings(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
@@ -185,7 +186,7 @@ def _settings_of(found: Mapping[str, str]) -> Settings:
     home = Path(values.pop("KIST_HOME", "./kist-data")).expanduser().absolute()
     plain = {_field(name): value for name, value in values.items() if not name.startswith("KIST_S3_")}
     plain.setdefault("database", f"sqlite:///{home / 'kist.sqlite'}")
-    plain.setdefault("store", _older_store(found) or f"disk:{home / 'objects'}")
+    plain.setdefault("store", older_store(found) or f"disk:{home / 'objects'}")
     settings = Settings(home=home, s3_secrets=_s3_secrets(values), **plain)
     _check_together(settings)
     return settings
@@ -206,7 +207,7 @@ def _value(setting: Setting, found: Mapping[str, str]) -> Any:
 
 
 def _shown(setting: Setting, text: str) -> str:
-    return "…" if setting.parse in (Secret, parse_secret) or "@" in text else text
+    return "…" if setting.parse in (Secret, parse_secret, parse_database) or "@" in text else text
 
 
 def _refuse_unknown(found: Mapping[str, str]) -> None:
@@ -227,19 +228,6 @@ def _s3_secrets(values: Mapping[str, Any]) -> dict[str, Secret]:
     return {name: value if isinstance(value, Secret) else Secret(value) for name, value in secrets.items()}
 
 
-def _older_store(found: Mapping[str, str]) -> str | None:
-    """The S3 store that the settings of an older system describe: only when they name a bucket."""
-    bucket = next((found[name] for name in _BUCKET_NAMES if name in found), None)
-    if bucket is None:
-        return None
-    options = {"region": next((found[name] for name in _REGION_NAMES if name in found), None)}
-    options["endpoint"] = found.get("AWS_ENDPOINT_URL")
-    if options["endpoint"] is None and "MINIO_PORT" in found:
-        options["endpoint"] = f"http://127.0.0.1:{found['MINIO_PORT']}"
-    given = {name: value for name, value in options.items() if value is not None}
-    return f"s3://{quote(bucket)}" + (f"?{urlencode(given)}" if given else "")
-
-
 def _check_together(settings: Settings) -> None:
     """Settings that only make sense together."""
     if settings.store.startswith("s3:") and "@" in unquote(settings.store):
@@ -247,6 +235,12 @@ def _check_together(settings: Settings) -> None:
             "KIST_STORE or AWS_ENDPOINT_URL holds a user or a key, which messages would show: "
             "leave it out, and set KIST_S3_KEY and KIST_S3_SECRET",
             settings="KIST_STORE AWS_ENDPOINT_URL",
+        )
+    if settings.database.startswith("postgresql:") and settings.secret is None:
+        raise Misconfigured(
+            "KIST_SECRET must be set with PostgreSQL, the same for every process: one made in the home of each would "
+            "not be known to the others. `openssl rand -hex 32` prints one",
+            settings="KIST_SECRET KIST_DATABASE",
         )
     jwt = (settings.jwt_issuer, settings.jwt_audience, settings.jwt_keys)
     if any(jwt) and not all(jwt):

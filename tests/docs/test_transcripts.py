@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from tests.docs.pages import DOCS, ROOT
@@ -13,6 +14,7 @@ from tests.servers.server import S3Server
 
 README = (ROOT / "README.md").read_text()
 TUTORIAL = (DOCS / "tutorial.md").read_text()
+POSTGRES = (DOCS / "how-to" / "postgres.md").read_text()
 ON_S3 = "## Keep the bytes in S3"
 HERE, THERE = TUTORIAL.split(ON_S3)
 GUIDES = {
@@ -52,6 +54,13 @@ def test_the_tutorial_works_on_a_real_s3_server(tmp_path: Path, rgw: S3Server) -
 
 
 @pytest.mark.usefixtures("tools")
+def test_the_move_to_postgresql_works_as_it_stands(tmp_path: Path, database: str) -> None:
+    parts = urlsplit(database)
+    own = {"DB_HOST": f"127.0.0.1:{parts.port}", "DB_NAME": parts.path[1:]}
+    follow(POSTGRES, tmp_path, DB_USER=parts.username or "", DB_PASSWORD=parts.password or "", **own)
+
+
+@pytest.mark.usefixtures("tools")
 @pytest.mark.parametrize("name", GUIDES)
 def test_the_guide_works_as_it_stands(name: str, tmp_path: Path) -> None:
     follow((DOCS / "how-to" / name).read_text(), tmp_path)
@@ -59,7 +68,7 @@ def test_the_guide_works_as_it_stands(name: str, tmp_path: Path) -> None:
 
 def test_nearly_everything_that_is_shown_is_run() -> None:
     guides = [((DOCS / "how-to" / name).read_text(), least) for name, least in GUIDES.items()]
-    for text, least in ((README, 8), (HERE, 35), (THERE, 8), *guides):
+    for text, least in ((README, 8), (HERE, 35), (THERE, 8), (POSTGRES, 8), *guides):
         assert sum(len(block.steps) for block in blocks(text)) >= least
 
 

@@ -29,7 +29,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 READERS_FOLDER = "/home/ann/kist"
 READERS_PORT = "8000"
-READERS_S3 = {"ENDPOINT": "http://127.0.0.1:9000", "BUCKET": "my-first-files"}
+READERS_OWN = {
+    "ENDPOINT": "http://127.0.0.1:9000",
+    "BUCKET": "my-first-files",
+    "DB_HOST": "127.0.0.1:5432",
+    "DB_NAME": "kist",
+}
 """What pages show of variables that each reader fills in."""
 INTERRUPT = "^C"
 ANYTHING = "…"
@@ -173,7 +178,7 @@ class Reader:
     def _seen(self, text: str) -> list[str]:
         text = text.replace(f"127.0.0.1:{self.port}", f"127.0.0.1:{READERS_PORT}")
         for name, value in self._variables.items():
-            text = text.replace(value, READERS_S3.get(name, value))
+            text = text.replace(value, READERS_OWN.get(name, value))
         lines = text.replace(str(self.folder), READERS_FOLDER).splitlines()
         return [line.rstrip() for line in lines if not line.startswith(_LOGGED)]
 

@@ -13,14 +13,16 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import NoReturn
 
 from tests.servers.ministack import ministack
+from tests.servers.postgres import postgres
 from tests.servers.rgw import rgw
-from tests.servers.server import Missing, NotStarted, S3Server, variable, written
+from tests.servers.server import Missing, NotStarted, Server, variable, written
 from tests.servers.swift import swift
 
-SERVERS: dict[str, Callable[[], AbstractContextManager[S3Server]]] = {
+SERVERS: dict[str, Callable[[], AbstractContextManager[Server]]] = {
     "rgw": rgw,
     "ministack": ministack,
     "swift": swift,
+    "postgres": postgres,
 }
 
 
@@ -37,7 +39,7 @@ def keep(names: list[str]) -> None:
         sys.stdin.read()
 
 
-def _started(name: str, stack: ExitStack) -> S3Server | Missing:
+def _started(name: str, stack: ExitStack) -> Server | Missing:
     """The server, or why not. Two attempts: somebody else may have taken the free port in between."""
     reason = ""
     for _ in range(2):

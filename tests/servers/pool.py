@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.servers.server import Missing, S3Server, read, variable, written
+from tests.servers.server import Missing, Server, read, variable, written
 
-NAMES = ("rgw", "ministack", "swift")
+NAMES = ("rgw", "ministack", "swift", "postgres")
 
 _ROOT = Path(__file__).parents[2]
 
@@ -18,10 +18,10 @@ class Pool:
     """Servers by name. One that an environment variable points to is taken as it is and left running."""
 
     def __init__(self) -> None:
-        self._found: dict[str, S3Server | Missing] = {}
+        self._found: dict[str, Server | Missing] = {}
         self._keepers: list[subprocess.Popen[str]] = []
 
-    def get(self, name: str) -> S3Server | Missing:
+    def get(self, name: str) -> Server | Missing:
         if name not in self._found:
             told = os.environ.get(variable(name))
             self._found[name] = read(name, told or self._start(name))

@@ -18,7 +18,7 @@ import urllib3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from tests.servers.daemon import listens
-from tests.servers.server import Missing, S3Server, read, variable, written
+from tests.servers.server import Missing, PostgresServer, S3Server, Server, read, variable, written
 from tests.servers.users import restricted
 
 
@@ -97,10 +97,17 @@ def test_a_restricted_user_may_do_what_its_policy_says_and_no_more(server: S3Ser
             client.get_object(Bucket="rights", Key="in/owners")
 
 
-def test_no_server_outlives_whoever_asked_for_it(server: S3Server) -> None:
+@pytest.mark.parametrize(
+    ("name", "where"), [("rgw", "endpoint"), ("ministack", "endpoint"), ("swift", "endpoint"), ("postgres", "url")]
+)
+def test_no_server_outlives_whoever_asked_for_it(name: str, where: str, request: pytest.FixtureRequest) -> None:
     """A program that starts a server and is then killed."""
-    program = f"from tests.servers.pool import Pool; print(Pool().get('{server.name}').endpoint, flush=True); input()"
-    environment = {name: value for name, value in os.environ.items() if name != variable(server.name)}
+    request.getfixturevalue(name)
+    program = (
+        "from urllib.parse import urlsplit; from tests.servers.pool import Pool; "
+        f"print(urlsplit(Pool().get('{name}').{where}).port, flush=True); input()"
+    )
+    environment = {each: value for each, value in os.environ.items() if each != variable(name)}
     with subprocess.Popen(
         [sys.executable, "-c", program],
         cwd=Path(__file__).parents[2],
@@ -110,7 +117,7 @@ def test_no_server_outlives_whoever_asked_for_it(server: S3Server) -> None:
         text=True,
     ) as asker:
         assert asker.stdout is not None
-        port = int(asker.stdout.readline().rpartition(":")[2])
+        port = int(asker.stdout.readline())
         assert listens(port)
         asker.kill()
     give_up = time.monotonic() + 15
@@ -120,7 +127,13 @@ def test_no_server_outlives_whoever_asked_for_it(server: S3Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "server", [S3Server("rgw", "http://127.0.0.1:1", "key", "secret", "r"), Missing("rgw", "not, to be had")]
+    "server",
+    [
+        S3Server("rgw", "http://127.0.0.1:1", "key", "secret", "r"),
+        PostgresServer("postgres", "postgresql://kist:x@127.0.0.1:1/postgres"),
+        Missing("rgw", "not, to be had"),
+        Missing("postgres", "not, to be had"),
+    ],
 )
-def test_one_process_tells_another(server: S3Server | Missing) -> None:
-    assert read("rgw", written(server)) == server
+def test_one_process_tells_another(server: Server | Missing) -> None:
+    assert read(server.name, written(server)) == server

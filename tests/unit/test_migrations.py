@@ -91,5 +91,5 @@ def test_numbers_are_without_gaps() -> None:
 
 
 def test_statements_are_cut_at_line_ends_and_have_no_comments() -> None:
-    assert FIRST.statements(SQLITE.words) == ["CREATE TABLE one (id TEXT NOT NULL PRIMARY KEY)"]
-    assert SECOND.statements(SQLITE.words) == ["INSERT INTO one VALUES ('a;b')", "INSERT INTO one\n  VALUES ('c')"]
+    assert FIRST.statements(SQLITE) == ["CREATE TABLE one (id TEXT NOT NULL PRIMARY KEY)"]
+    assert SECOND.statements(SQLITE) == ["INSERT INTO one VALUES ('a;b')", "INSERT INTO one\n  VALUES ('c')"]

@@ -21,12 +21,13 @@ class Aside(Protocol):
 
 @dataclass(frozen=True)
 class Wiring:
-    """``url`` as in the settings; ``secrets`` by name (``key``, ``secret``, …), kept out of every repr.
+    """``url`` as in the settings, with a password perhaps; ``secrets`` by name (``key``, ``secret``, …). Neither is
+    ever shown by a repr.
 
     ``token_secret`` signs what a store answers itself, under ``public_url``, the address of this Kist.
     """
 
-    url: str
+    url: str = field(repr=False)
     clock: Clock
     ids: Ids
     aside: Aside

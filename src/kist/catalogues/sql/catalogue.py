@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from kist.catalogues.sql import queries, schema
+from kist.catalogues.sql.moving import copy_rows
 from kist.catalogues.sql.runner import Runner
 from kist.catalogues.sql.schema import RowCodec
 from kist.catalogues.sql.statements import Statement, Writer
@@ -33,6 +34,7 @@ class SqlCatalogue:
         codec = runner.codec
         self._runner = runner
         self._writer = Writer(codec)
+        self._holds = codec.holds  # one text that cannot be held, among many, would hide what the others find
         self._files = RowCodec(schema.FILES, codec)
         self._uploads = RowCodec(schema.UPLOADS, codec)
         self._keys = RowCodec(schema.KEYS, codec)
@@ -54,7 +56,7 @@ class SqlCatalogue:
         return self._files.decode(row)
 
     async def some_files(self, file_ids: Sequence[str]) -> dict[str, File]:
-        wanted = [file_id for file_id in file_ids if _is_text(file_id)]
+        wanted = [file_id for file_id in file_ids if self._holds(file_id)]
         if not wanted:
             return {}
         files = self._files.decode_all(await self._runner.fetch(*queries.some_files(wanted)))
@@ -91,13 +93,13 @@ class SqlCatalogue:
         return None if row is None else self._uploads.decode(row)
 
     async def arriving(self, bucket: str, addresses: Sequence[str]) -> tuple[Upload, ...]:
-        wanted = [address for address in addresses if _is_text(address)]
+        wanted = [address for address in addresses if self._holds(address)]
         if not wanted:
             return ()
         return self._uploads.decode_all(await self._runner.fetch(*queries.arriving(bucket, wanted)))
 
     async def addressed(self, bucket: str, addresses: Sequence[str]) -> dict[str, File]:
-        wanted = [address for address in addresses if _is_text(address)]
+        wanted = [address for address in addresses if self._holds(address)]
         if not wanted:
             return {}
         files = self._files.decode_all(await self._runner.fetch(*queries.addressed(bucket, wanted)))
@@ -169,9 +171,10 @@ class SqlCatalogue:
         return tuple(Held(key, size, file_id, lost=bool(lost)) for key, size, file_id, lost in rows)
 
     async def spoken_for(self, bucket: str, keys: Sequence[str]) -> frozenset[str]:
-        if not keys:
+        wanted = [key for key in keys if self._holds(key)]
+        if not wanted:
             return frozenset()
-        rows = await self._runner.fetch(*queries.spoken_for(bucket, keys))
+        rows = await self._runner.fetch(*queries.spoken_for(bucket, wanted))
         return frozenset(row[0] for row in rows)
 
     async def awaits(self, bucket: str, key: str) -> bool:
@@ -247,20 +250,15 @@ class SqlCatalogue:
         if refused is not None:
             raise _clash(refused, changes[refused])
 
+    async def take_over(self, other: SqlCatalogue) -> int:
+        """Copy all rows of ``other`` into this empty catalogue, and return how many: see ``copy_rows``."""
+        return await copy_rows(other._runner, self._runner)
+
     async def ping(self) -> None:
         await self._runner.write([Statement(queries.TOUCH)])
 
     async def close(self) -> None:
         await self._runner.close()
-
-
-def _is_text(value: str) -> bool:
-    """Whether a database can hold this text: one lone surrogate among many values would hide what the others find."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _adds(change: Change) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
@@ -13,15 +14,27 @@ import msgspec
 Convert = Callable[[Any], Any]
 
 
+def is_unicode(text: str) -> bool:
+    """Whether ``text`` holds no lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class Codec(msgspec.Struct, frozen=True):
     """``words``: what stands for ``$time``, ``$json`` … in the migrations. ``encoders`` and ``decoders``: by type.
 
     A type without an entry is carried as it is. Enums are always carried as their text. NULL is None everywhere.
+    ``spell`` is the last word on each statement of a migration; ``holds`` says which texts the database can hold.
     """
 
     words: dict[str, str]
     encoders: dict[type, Convert]
     decoders: dict[type, Convert]
+    spell: Callable[[str], str] = str
+    holds: Callable[[str], bool] = is_unicode
 
     def encoder(self, kind: type) -> Convert | None:
         if issubclass(kind, msgspec.Struct):
@@ -71,4 +84,49 @@ SQLITE = Codec(
     },
     encoders={datetime: time_text, dict: json_text, bool: int},
     decoders={datetime: text_time, dict: msgspec.json.Decoder(dict[str, str]).decode, bool: bool},
+)
+
+
+_FURTHER_COLUMNS = re.compile(r", folded\b[^)]*\)")
+
+
+def _shorter_index(statement: str) -> str:
+    """An index without what SQLite has at its end to narrow lists by, unread.
+
+    PostgreSQL looks into the row anyway before it compares those columns, and an entry of its indexes holds 2704 bytes
+    at most: two names of 255 characters, an owner and a type may be more.
+    """
+    return _FURTHER_COLUMNS.sub(")", statement) if statement.startswith("CREATE INDEX") else statement
+
+
+def _has_no_nul(text: str) -> bool:
+    return "\0" not in text and is_unicode(text)
+
+
+_EARLIEST = datetime.min.replace(tzinfo=UTC, microsecond=1)
+_LATEST = datetime.max.replace(tzinfo=UTC, microsecond=999_998)
+
+
+def _finite(time: datetime) -> datetime:
+    """The driver takes the very first and the very last microsecond for infinities, which few programs can read."""
+    return min(max(time, _EARLIEST), _LATEST)
+
+
+# The order of texts is that of their bytes, whatever the database's own is. Times are times, so that other programs may
+# read them and the server's clock may be compared with them. JSON stays text, so that equal dictionaries stay equal
+# texts and may hold what jsonb does not take.
+POSTGRES = Codec(
+    words={
+        "text": 'TEXT COLLATE "C"',
+        "bigint": "BIGINT",
+        "bool": "BOOLEAN",
+        "time": "TIMESTAMPTZ",
+        "json": 'TEXT COLLATE "C"',
+        "bytes": "BYTEA",
+        "false": "FALSE",
+    },
+    encoders={datetime: _finite, dict: json_text},
+    decoders={dict: msgspec.json.Decoder(dict[str, str]).decode},
+    spell=_shorter_index,
+    holds=_has_no_nul,
 )

@@ -14,7 +14,7 @@ from string import Template
 
 import msgspec
 
-from kist.catalogues.sql.codecs import time_text
+from kist.catalogues.sql.codecs import Codec, time_text
 from kist.catalogues.sql.runner import Runner
 from kist.catalogues.sql.statements import Statement
 from kist.errors import Misconfigured
@@ -46,11 +46,11 @@ class Migration(msgspec.Struct, frozen=True):
     def checksum(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    def statements(self, words: dict[str, str]) -> list[str]:
-        """The statements, without comments, with the database's own words for ``$word``."""
+    def statements(self, codec: Codec) -> list[str]:
+        """The statements, without comments, as the database spells them."""
         lines = (line for line in self.text.splitlines(keepends=True) if not line.lstrip().startswith("--"))
-        text = Template("".join(lines) + "\n").substitute(words)
-        return [statement for part in _STATEMENT_END.split(text) if (statement := part.strip())]
+        text = Template("".join(lines) + "\n").substitute(codec.words)
+        return [codec.spell(statement) for part in _STATEMENT_END.split(text) if (statement := part.strip())]
 
 
 def read_migrations() -> list[Migration]:
@@ -79,13 +79,30 @@ async def _apply(runner: Runner, clock: Clock, migration: Migration) -> bool:
         if await runner.write([_take(migration, clock), *_changes(runner, migration)]) is None:
             return True
         applied = await _checksums(runner)
+    _demand_the_same(migration, applied)
+    return False
+
+
+async def unapplied(runner: Runner) -> list[Migration]:
+    """What this release would still apply to a database that has the table of migrations; changes nothing.
+
+    ``Misconfigured`` as ``migrate``.
+    """
+    applied = await _checksums(runner)
+    known = read_migrations()
+    for migration in known:
+        if migration.number in applied:
+            _demand_the_same(migration, applied)
+    return [migration for migration in known if migration.number not in applied]
+
+
+def _demand_the_same(migration: Migration, applied: dict[int, str]) -> None:
     if applied.get(migration.number) != migration.checksum:
         raise Misconfigured(
             f"the database was made with another version of migration {migration.number} ({migration.name}): "
             "start the release that made it, or restore a backup that fits this one",
             migration=migration.number,
         )
-    return False
 
 
 async def _checksums(runner: Runner) -> dict[int, str]:
@@ -103,4 +120,4 @@ def _take(migration: Migration, clock: Clock) -> Statement:
 
 
 def _changes(runner: Runner, migration: Migration) -> list[Statement]:
-    return [Statement(sql, counted=False) for sql in migration.statements(runner.codec.words)]
+    return [Statement(sql, counted=False) for sql in migration.statements(runner.codec)]

@@ -44,11 +44,17 @@ _COUNTS_WITHIN = {counter: _COUNT_WITHIN.substitute(counter=counter.value) for c
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """SQL with ``:name`` parameters. ``counted``: it must touch exactly one row, or the whole commit is refused."""
+    """SQL with ``:name`` parameters. ``counted``: it must touch exactly one row, or the whole commit is refused.
+
+    ``wanted`` names a row that many commits change at once, and that no other change of a commit depends on. Where
+    commits wait for each other's rows, such statements come last and in the order of the names, so that rows are held
+    for a short while and no two commits wait for each other.
+    """
 
     sql: str
     params: dict[str, Any] = {}
     counted: bool = True
+    wanted: str | None = None
 
 
 class Writer:
@@ -67,9 +73,10 @@ class Writer:
                 table = table_of(row)
                 return Statement(_delete(table), self._guards(table, row))
             case Count(owner=owner, counter=counter, by=by, at_most=None):
-                return Statement(_COUNTS[counter], {"owner": owner, "by": by})
+                return Statement(_COUNTS[counter], {"owner": owner, "by": by}, wanted=owner)
             case Count(owner=owner, counter=counter, by=by, at_most=at_most):
-                return Statement(_COUNTS_WITHIN[counter], {"owner": owner, "by": by, "at_most": at_most})
+                params = {"owner": owner, "by": by, "at_most": at_most}
+                return Statement(_COUNTS_WITHIN[counter], params, wanted=owner)
 
             case Use(link=link, at=at, times=times):
                 moment = self._codecs[Link].cell("last_used_at", at)

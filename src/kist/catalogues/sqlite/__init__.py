@@ -36,6 +36,11 @@ def known_migrations() -> dict[int, str]:
     return {migration.number: migration.name for migration in read_migrations()}
 
 
+async def exists(url: str) -> bool:
+    """Whether there is a database that rows can be copied from."""
+    return read_url(url).exists()
+
+
 async def open_catalogue(path: Path, clock: Clock) -> SqlCatalogue:
     """The catalogue in the file at ``path``, made or brought up to date first.
 

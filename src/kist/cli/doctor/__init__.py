@@ -14,6 +14,7 @@ import click
 
 from kist.cli.doctor.access import check_access
 from kist.cli.doctor.database import check_database
+from kist.cli.doctor.database_server import check_database_server, is_on_a_server
 from kist.cli.doctor.direct import check_direct, policies
 from kist.cli.doctor.endpoint import check_endpoint, endpoint_of
 from kist.cli.doctor.finding import Finding, State, bad, good
@@ -63,8 +64,14 @@ async def examine(
         return
     if not faults:
         yield good("settings", "are understood")
-    for finding in (*check_home(settings), *check_database(settings)):
+    for finding in check_home(settings):
         yield finding
+    if is_on_a_server(settings):
+        async for finding in check_database_server(settings):
+            yield finding
+    else:
+        for finding in check_database(settings):
+            yield finding
     async for finding in _examine_store(settings, faults, clock):
         yield finding
     for finding in check_access(settings):

@@ -61,7 +61,7 @@ def _examine(path: Path, known: dict[int, str]) -> Iterator[Finding]:
             yield _locked(path)
             return
         yield good("database", f"{path} is whole and can be written")
-        yield _check_tables(connection, known)
+        yield check_tables(_applied(connection), known)
 
 
 def _turn_comes(lock: Path) -> bool:
@@ -82,12 +82,16 @@ def _turn_comes(lock: Path) -> bool:
         os.close(descriptor)
 
 
-def _check_tables(connection: sqlite3.Connection, known: dict[int, str]) -> Finding:
+def _applied(connection: sqlite3.Connection) -> frozenset[int]:
     made = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").fetchone()
-    applied = {row[0] for row in connection.execute("SELECT number FROM migrations")} if made else set()
+    return frozenset(row[0] for row in connection.execute("SELECT number FROM migrations")) if made else frozenset()
+
+
+def check_tables(applied: frozenset[int], known: dict[int, str]) -> Finding:
+    """Whether the tables are those of this release."""
     if missing := [name for number, name in known.items() if number not in applied]:
         return doubtful("tables", f"not up to date: {', '.join(missing)} to be applied", "kist migrate")
-    if applied - set(known):
+    if applied - known.keys():
         return doubtful("tables", "made by a newer release of Kist", "update this installation")
     return good("tables", "up to date")
 

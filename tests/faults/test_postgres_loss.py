@@ -1,0 +1,209 @@
+"""PostgreSQL goes away: the caller is told soon, nothing acknowledged is lost, and it goes on when it is back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.servers.databases import ask, holding, opened, waiting
+from tests.servers.postgres import Cluster
+from tests.servers.server import PostgresServer
+from tests.servers.tapped import Harm, Tap, tapped
+
+from kist.catalogues.postgresql import open_catalogue
+from kist.catalogues.postgresql.address import read_url
+from kist.errors import CatalogueBusy, Clash, FileMissing
+from kist.model.changes import Add, Count, Counter, Swap
+from kist.ports.catalogue import Catalogue
+from kist.testing.catalogue_samples import a_file, changed
+from kist.testing.clock import FakeClock
+
+TOLD_WITHIN = 2.0
+BACK_WITHIN = 5.0
+
+
+@pytest.fixture
+def cluster(postgres: PostgresServer) -> Iterator[Cluster]:
+    """A server of the test's own, to be stopped and killed. (Asking for ``postgres`` says why where there is none.)"""
+    with tempfile.TemporaryDirectory(prefix="kist-postgres-", ignore_cleanup_errors=True) as name:
+        made = Cluster(Path(name))
+        made.start()
+        yield made
+        made.stop()
+
+
+@pytest.fixture
+def tap(database: str) -> Iterator[Tap]:
+    with tapped(database) as made:
+        yield made
+
+
+async def told_soon(catalogue: Catalogue) -> None:
+    """Demand that reads and changes are refused in time."""
+    for attempt in (catalogue.file("none"), catalogue.commit(Add(a_file()), Add(a_file())), catalogue.ping()):
+        began = time.monotonic()
+        with pytest.raises(CatalogueBusy):
+            await attempt
+        assert time.monotonic() - began < TOLD_WITHIN
+
+
+async def back_soon(catalogue: Catalogue) -> None:
+    """Demand that changes are taken again in time, as soon as the server is there."""
+    give_up = time.monotonic() + BACK_WITHIN
+    while True:
+        try:
+            await catalogue.ping()
+            return
+        except CatalogueBusy:
+            assert time.monotonic() < give_up
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("how", [signal.SIGQUIT, signal.SIGINT], ids=["immediate", "fast"])
+async def test_a_server_that_is_stopped_and_started(cluster: Cluster, how: signal.Signals) -> None:
+    async with opened(cluster.server.url) as catalogue:
+        kept = a_file()
+        await catalogue.commit(Add(kept))
+        cluster.stop(how)
+        await told_soon(catalogue)
+        cluster.start()
+        await back_soon(catalogue)
+        assert await catalogue.file(kept.id) == kept
+
+
+async def test_nothing_acknowledged_is_lost_when_the_server_is_stopped_under_load(cluster: Cluster) -> None:
+    async with opened(cluster.server.url) as catalogue:
+        kept: list[str] = []
+        refused: list[float] = []
+
+        async def write() -> None:
+            while not refused:
+                file, one = a_file(), Count(owner="ann", counter=Counter.FILES, by=1)
+                began = time.monotonic()
+                try:
+                    await catalogue.commit(Add(file), one)
+                    kept.append(file.id)
+                except CatalogueBusy:
+                    refused.append(time.monotonic() - began)
+
+        writers = [asyncio.create_task(write()) for _ in range(20)]
+        await asyncio.sleep(0.5)
+        await asyncio.to_thread(cluster.stop, signal.SIGQUIT)
+        await asyncio.gather(*writers)
+        assert max(refused) < TOLD_WITHIN
+        await asyncio.to_thread(cluster.start)
+        await back_soon(catalogue)
+        found = [await catalogue.file(file_id) for file_id in kept]
+        counted = (await catalogue.usage("ann")).files
+        ((rows,),) = await ask(cluster.server.url, "SELECT count(*) FROM files")
+        assert len(found) <= counted == rows <= len(found) + 20, "a file and its count come together or not at all"
+
+
+async def test_no_server_at_all(free_port: int) -> None:
+    began = time.monotonic()
+    with pytest.raises(CatalogueBusy):
+        await open_catalogue(read_url(f"postgresql://kist:x@127.0.0.1:{free_port}/kist"), FakeClock())
+    assert time.monotonic() - began < TOLD_WITHIN
+
+
+async def test_a_server_that_never_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        began = time.monotonic()
+        with pytest.raises(CatalogueBusy):
+            await open_catalogue(read_url(f"postgresql://kist:x@127.0.0.1:{deaf.getsockname()[1]}/kist"), FakeClock())
+        assert time.monotonic() - began < TOLD_WITHIN
+
+
+@pytest.mark.parametrize("kill", ["terminated", "killed"])
+async def test_a_backend_that_dies_within_a_commit(cluster: Cluster, kill: str) -> None:
+    """The commit waits for a row that another session holds, so that it is certainly under way."""
+    url = cluster.server.url
+    async with opened(url) as catalogue, opened(url) as other:
+        held, added = a_file(), a_file()
+        await catalogue.commit(Add(held))
+        async with holding(url, held.id):
+            commit = asyncio.create_task(catalogue.commit(Add(added), Swap(held, changed(held, name="new"))))
+            victim = await waiting(url)
+            if kill == "terminated":
+                await ask(url, "SELECT pg_terminate_backend($1)", victim)
+            else:
+                os.kill(victim, signal.SIGKILL)  # which makes the server end all others and recover
+            await asyncio.sleep(0.1)
+        await asyncio.wait([commit])
+        await back_soon(other)
+        if isinstance(commit.exception(), CatalogueBusy):
+            with pytest.raises(FileMissing):
+                await other.file(added.id)
+            assert await other.file(held.id) == held
+        else:  # the connection was lost before the commit was asked for, so it was made on another one
+            assert commit.exception() is None
+            assert await other.file(added.id) == added
+            assert (await other.file(held.id)).name == "new"
+        await back_soon(catalogue)
+
+
+@pytest.mark.parametrize("harm", Harm, ids=["answer lost", "never arrived"])
+@pytest.mark.parametrize("many", [1, 50])
+async def test_a_commit_that_is_lost_is_asked_after(tap: Tap, harm: Harm, many: int) -> None:
+    """It is found made, or made again: once either way."""
+    async with opened(tap.url) as catalogue:
+        files, one = [a_file() for _ in range(many)], Count(owner="ann", counter=Counter.FILES, by=1)
+        further = (one,) if many == 1 else ()
+        tap.harm(harm)
+        await catalogue.commit(*map(Add, files), *further)
+        assert tap.harmed == 1
+        assert len(await catalogue.some_files([file.id for file in files])) == many
+        with pytest.raises(Clash):
+            await catalogue.commit(*map(Add, files), *further)
+        assert (await catalogue.usage("ann")).files == len(further)
+
+
+async def test_a_lost_commit_that_nobody_can_be_asked_after(tap: Tap, database: str) -> None:
+    async with opened(tap.url) as catalogue, opened(database) as other:
+        file, one = a_file(), Count(owner="ann", counter=Counter.FILES, by=1)
+        tap.harm(Harm.LOSE, for_good=True)
+        began = time.monotonic()
+        with pytest.raises(CatalogueBusy):
+            await catalogue.commit(Add(file), one)
+        assert time.monotonic() - began < TOLD_WITHIN
+        assert await other.file(file.id) == file, "it may have been made all the same"
+
+
+async def test_a_change_of_one_row_that_is_lost(tap: Tap) -> None:
+    """It has no commit of its own to be asked after: the caller has to look."""
+    async with opened(tap.url) as catalogue:
+        file = a_file()
+        tap.harm(Harm.LOSE, file.id.encode())
+        with pytest.raises(CatalogueBusy):
+            await catalogue.commit(Add(file))
+        assert await catalogue.file(file.id) == file
+
+
+async def test_a_connection_that_is_lost_earlier_is_replaced_without_a_word(tap: Tap) -> None:
+    async with opened(tap.url) as catalogue:
+        file, one = a_file(), Count(owner="ann", counter=Counter.FILES, by=1)
+        tap.harm(Harm.LOSE, b"BEGIN\0")
+        await catalogue.commit(Add(file), one)
+        assert (await catalogue.usage("ann")).files == 1
+        tap.harm(Harm.CUT, file.id.encode())
+        assert await catalogue.file(file.id) == file
+        assert tap.harmed == 2
+
+
+async def test_idle_connections_that_died_are_no_matter(cluster: Cluster) -> None:
+    async with opened(cluster.server.url) as catalogue:
+        await asyncio.gather(*(catalogue.commit(Add(a_file()), Add(a_file())) for _ in range(10)))
+        await ask(
+            cluster.server.url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kist'",
+        )
+        file = a_file()
+        await catalogue.commit(Add(file), Add(a_file()))
+        assert await catalogue.file(file.id) == file
