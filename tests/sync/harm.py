@@ -12,7 +12,7 @@ from tests.sync.place import ROOT, Scene
 from kist.app import threads
 from kist.model.changes import Swap
 from kist.model.content import Listed
-from kist.model.job import Job, JobState, SyncOptions
+from kist.model.job import Act, Job, JobState, SyncOptions
 from kist.testing.watched import Watch, watched
 from kist.working import Work
 
@@ -127,3 +127,14 @@ async def resumed(here: Scene, job_id: str) -> Job:
     dead = msgspec.structs.replace(job, worker=None, lease_until=None)
     await here.ports.catalogue.commit(Swap(job, dead))
     return await here.carry_out(await here.ports.catalogue.job(job_id), "another")
+
+
+def remove(here: Scene, *keys: str) -> None:
+    """Files go from the folder."""
+    for key in keys:
+        (here.folder / key).unlink()
+
+
+async def notes(here: Scene, job: Job, act: Act) -> dict[str, str]:
+    """What the job says of its steps of this kind, by key."""
+    return {step.key: step.error or step.reason for step in await here.steps(job) if step.act is act}

@@ -87,10 +87,11 @@ class Journal:
         self._told(self._lease.job)
 
     @asynccontextmanager
-    async def alive(self, grace: float = GRACE) -> AsyncIterator[None]:
-        """Show signs of life while the block is at work; break it off ``grace`` seconds after somebody wants it."""
+    async def alive(self, grace: float | None = None) -> AsyncIterator[None]:
+        """Show signs of life while the block is at work; break it off once somebody wants it, after ``GRACE``
+        seconds or those that are given."""
         async with together() as start:
-            beating = start(self._beat_on(grace))
+            beating = start(self._beat_on(GRACE if grace is None else grace))
             try:
                 yield
             finally:
