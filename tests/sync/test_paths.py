@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -282,15 +283,32 @@ async def test_what_a_killed_process_left_half_written_is_removed(here: Scene, t
     assert files_in(back) == {"a": b"a"}
 
 
+DEEP = 1200
+
+
+@pytest.fixture
+def deep(here: Scene) -> Iterator[None]:
+    """Folders in folders, more than any key has. Removed one by one: not everybody can follow them down."""
+    at = os.open(here.folder, os.O_RDONLY)
+    for _ in range(DEEP):
+        os.mkdir("deep", dir_fd=at)
+        at = _reopened(at, "deep")
+    yield
+    for _ in range(DEEP):
+        at = _reopened(at, "..")
+        os.rmdir("deep", dir_fd=at)
+    os.close(at)
+
+
+def _reopened(at: int, name: str) -> int:
+    found = os.open(name, os.O_RDONLY, dir_fd=at)
+    os.close(at)
+    return found
+
+
+@pytest.mark.usefixtures("deep")
 async def test_a_tree_that_is_deeper_than_any_key(here: Scene) -> None:
     here.write("a")
-    at = os.open(here.folder, os.O_RDONLY)
-    for _ in range(1200):
-        os.mkdir("deep", dir_fd=at)
-        below = os.open("deep", os.O_RDONLY, dir_fd=at)
-        os.close(at)
-        at = below
-    os.close(at)
     job = await here.sync(delete=True)
     assert (job.state, await here.keys()) == (JobState.SUCCEEDED, ["a"])
     assert [step.reason for step in await here.steps(job) if step.act is Act.NOTE] == ["lies too deep for any key"]
