@@ -283,6 +283,22 @@ async def test_what_a_killed_process_left_half_written_is_removed(here: Scene, t
     assert files_in(back) == {"a": b"a"}
 
 
+async def test_what_was_put_aside_in_a_folder_long_ago_is_removed(here: Scene, tmp_path: Path) -> None:
+    back = tmp_path / "back"
+    back.mkdir()
+    await here.put("copy/a", b"first")
+    await here.sync(here.dest, str(back))
+    for data in (b"second", b"the third"):
+        await here.put("copy/a", data)
+        job = await here.sync(here.dest, str(back))
+    old, new = sorted((back / ".kist/trash").iterdir(), key=lambda folder: folder.name == job.id)
+    os.utime(old, (0, 0))
+    os.utime(back / "a", (0, 0))
+    await here.sync(here.dest, str(back))
+    assert not old.exists()
+    assert (new / "a").read_bytes() == b"second"
+
+
 DEEP = 1200
 
 
