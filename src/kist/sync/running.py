@@ -158,7 +158,9 @@ class Runner:
             while page := await self._catalogue.steps(self._lease.job.id, PAGE, after, planned=True):
                 after = page[-1].key
                 await self._send_all([step for step in page if step.act is not Act.DELETE], start)
-                self._journal.check()
+                if self._journal.stopping:
+                    break  # not by an error: what is under way is given its time
+        self._journal.check()
 
     async def _send_all(self, steps: list[Step], start: Start[None]) -> None:
         wait = self._lease.job.options.wait
