@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -197,11 +198,9 @@ async def test_a_file_that_changes_while_it_is_read(
     """What is there afterwards is the old whole or the new whole, and the next sync brings it."""
     path = here.write("file", b"1" * size)
     here.write("other")
-    real = os.pread
     inode = path.stat().st_ino
 
-    def pread(descriptor: int, count: int, at: int) -> bytes:
-        found = real(descriptor, count, at)
+    def changing(found: bytes, descriptor: int) -> bytes:
         if os.fstat(descriptor).st_ino == inode and path.stat().st_ino == inode:
             with path.open("r+b") as file:
                 if change == "grows":
@@ -216,7 +215,9 @@ async def test_a_file_that_changes_while_it_is_read(
                 path.write_bytes(b"2" * size)
         return found
 
-    monkeypatch.setattr(os, "pread", pread)
+    reads = {"read": os.read, "pread": os.pread}
+    for name, real in reads.items():
+        monkeypatch.setattr(os, name, lambda file, *more, real=real: changing(real(file, *more), file))
     job = await here.sync()
     monkeypatch.undo()
     if change == "is replaced":
@@ -232,14 +233,15 @@ async def test_a_file_that_changes_while_it_is_read(
 async def test_a_file_that_cannot_be_read_to_its_end(here: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     path = here.write("bad", b"x" * 10)
     here.write("good")
-    real, inode = os.pread, path.stat().st_ino
+    inode = path.stat().st_ino
 
-    def pread(descriptor: int, count: int, at: int) -> bytes:
+    def bad(real: Any, descriptor: int, *more: int) -> Any:
         if os.fstat(descriptor).st_ino == inode:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return real(descriptor, count, at)
+        return real(descriptor, *more)
 
-    monkeypatch.setattr(os, "pread", pread)
+    for name in ("read", "pread"):
+        monkeypatch.setattr(os, name, partial(bad, getattr(os, name)))
     job = await here.sync()
     assert (job.state, await here.keys()) == (JobState.SUCCEEDED_WITH_ERRORS, ["good"])
     assert "Input/output error" in (await errors(here, job))["bad"]
@@ -281,6 +283,22 @@ async def test_what_a_killed_process_left_half_written_is_removed(here: Scene, t
     await here.put("copy/a", b"a")
     assert (await here.sync(here.dest, str(back))).state is JobState.SUCCEEDED
     assert files_in(back) == {"a": b"a"}
+
+
+async def test_what_was_put_aside_in_a_folder_long_ago_is_removed(here: Scene, tmp_path: Path) -> None:
+    back = tmp_path / "back"
+    back.mkdir()
+    await here.put("copy/a", b"first")
+    await here.sync(here.dest, str(back))
+    for data in (b"second", b"the third"):
+        await here.put("copy/a", data)
+        job = await here.sync(here.dest, str(back))
+    old, new = sorted((back / ".kist/trash").iterdir(), key=lambda folder: folder.name == job.id)
+    os.utime(old, (0, 0))
+    os.utime(back / "a", (0, 0))
+    await here.sync(here.dest, str(back))
+    assert not old.exists()
+    assert (new / "a").read_bytes() == b"second"
 
 
 DEEP = 1200

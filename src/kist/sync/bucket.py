@@ -82,8 +82,8 @@ class BucketTree:
     async def remove(self, *keys: str) -> None:
         await self.store.erase(*map(self.place, keys))
 
-    async def tidy(self) -> None:
-        """A store looks after itself."""
+    async def tidy(self, before: float, but: str) -> None:
+        """Chores look after a store."""
 
     async def write(
         self, key: str, body: AsyncIterator[bytes], *, size: int, modified: int, only_new: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import stat
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from kist.errors import KistError, ObjectMissing, SourceMissing, Stale
 from kist.model.content import Span
+from kist.model.place import TRASH
 from kist.ports.system import Ids
 from kist.ports.tree import Item, Trouble
 from kist.ports.wiring import Aside
@@ -95,9 +97,12 @@ class FolderTree:
             check_synced(key)
             await self._aside(self._removed, key)
 
-    async def tidy(self) -> None:
-        """Remove what was on its way in when a process was killed: only one job at a time writes to a folder."""
-        await self._aside(self._tidied)
+    async def tidy(self, before: float, but: str) -> None:
+        """Remove what was on its way in when a process was killed: only one job at a time writes to a folder.
+
+        And what jobs ``but`` this one put aside ``before``, in seconds since the epoch: no chore comes to a folder.
+        """
+        await self._aside(self._tidied, before, but)
 
     async def write(
         self, key: str, body: AsyncIterator[bytes], *, size: int, modified: int, only_new: bool = False
@@ -251,7 +256,12 @@ class FolderTree:
                     return False
                 raise told(error) from error
 
-    def _tidied(self) -> None:
+    def _tidied(self, before: float, but: str) -> None:
+        with suppress(OSError, SourceMissing), closing(self._open_root()) as root, folder_of(root, TRASH + "x") as way:
+            for name in os.listdir(way[0]):
+                status = os.stat(name, dir_fd=way[0], follow_symlinks=False)
+                if status.st_mtime < before and not name.startswith(but):
+                    shutil.rmtree(name, dir_fd=way[0])
         with (
             suppress(OSError, SourceMissing),
             closing(self._open_root()) as root,

@@ -10,6 +10,7 @@ import msgspec
 from kist.errors import BucketNotEmpty, CatalogueBusy, KistError, LeaseLost, SourceMissing, Stopped, WrongState
 from kist.model.changes import Change, Forget, Keep, Swap
 from kist.model.job import Act, Entry, Job, JobState, Progress, Step, StepState
+from kist.model.limits import Limits
 from kist.ports.catalogue import Catalogue
 from kist.ports.lease import Lease
 from kist.ports.system import Clock
@@ -75,7 +76,7 @@ class Runner:
                 return
         self._journal.check()
         async with self._journal.alive():
-            await self._sides.dest.tidy()
+            await self._tidy()
             await self._send()
             await self._journal.write_down()
             await self._delete()
@@ -145,6 +146,11 @@ class Runner:
     async def _same_bytes(self, one: Item, other: Item) -> bool:
         return await same_bytes(self._sides.source, self._sides.dest, one, other)
 
+    async def _tidy(self) -> None:
+        if self._lease.job.options.undo_of is None:  # an undo needs what is old
+            old = self._clock.now() - Limits().trash_life
+            await self._sides.dest.tidy(old.timestamp(), self._lease.job.id)
+
     async def _send(self) -> None:
         """Send what is to be sent, a page of steps at a time, many files at once."""
         after = ""
@@ -153,7 +159,7 @@ class Runner:
                 after = page[-1].key
                 await self._send_all([step for step in page if step.act is not Act.DELETE], start)
                 if self._journal.stopping:
-                    break  # what is under way comes to its end
+                    break  # not by an error: what is under way is given its time
         self._journal.check()
 
     async def _send_all(self, steps: list[Step], start: Start[None]) -> None:
