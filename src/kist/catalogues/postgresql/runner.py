@@ -32,7 +32,8 @@ from kist.catalogues.sql.runner import Params
 from kist.catalogues.sql.statements import Statement
 from kist.errors import KistError
 
-READ_PATIENCE = 30.0  # seconds for a question
+FIND_PATIENCE = PATIENCE  # seconds for one row
+READ_PATIENCE = 30.0  # seconds for a question that may look at many rows
 WRITE_PATIENCE = 2 * PATIENCE  # seconds for a whole commit, whatever it waits for
 
 DOUBT_PATIENCE = 1.5  # seconds to find out what has become of a commit whose answer was lost
@@ -55,6 +56,7 @@ class PostgresRunner:
 
     def __init__(self, address: Address, *, hurried: bool = True) -> None:
         self._connections = Connections(address)
+        self._find_patience = FIND_PATIENCE if hurried else None
         self._read_patience = READ_PATIENCE if hurried else None
         self._write_patience = WRITE_PATIENCE if hurried else None
         self._spread = cycle((0.0, 0.6, 0.2, 0.8, 0.4, 1.0))  # so that those who met do not meet again
@@ -69,7 +71,7 @@ class PostgresRunner:
         if _holds_no_row(values):
             return None
         found: Sequence[Any] | None = await self._ask(
-            lambda connection: connection.fetchrow(text, *values, timeout=self._read_patience)
+            lambda connection: connection.fetchrow(text, *values, timeout=self._find_patience)
         )
         return found
 
