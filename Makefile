@@ -36,7 +36,7 @@ dist: $(RUN) ## build the wheel and the source archive into dist/
 
 dev: $(DEV) ## make .venv with everything for working on Kist
 
-test: $(DEV) $(MINISTACK) $(SWIFT) $(NPM) ## run all tests, with real S3 servers and PostgreSQL on loopback (ARGS='--long' adds the long loops)
+test: $(DEV) $(MINISTACK) $(SWIFT) $(NPM) $(PEERS) ## run all tests, with real S3 servers and PostgreSQL on loopback (ARGS='--long' adds the long loops)
 	@scripts/debian-packages.sh $(CEPH) $(MEMCACHED) $(TOOLS) $(BROWSER) $(PROXY) $(POSTGRES)
 	.venv/bin/python -m coverage run -m pytest $(ARGS)
 	$(if $(filter-out --long,$(ARGS)),,.venv/bin/python -m coverage report)
