@@ -97,6 +97,15 @@ def test_the_three_curl_lines_work_when_they_are_pasted(tmp_path: Path) -> None:
             assert content == "Hello"
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_requests_are_logged_for_those_who_ask_for_it(tmp_path: Path, *, asked: bool) -> None:
+    with served(tmp_path, *(["--log"] if asked else [])) as server:
+        urllib.request.urlopen(f"{server.url}/openapi.json", timeout=SECONDS).close()
+        server.process.terminate()
+        said = server.process.communicate(timeout=SECONDS)[1]
+    assert ('"path":"/openapi.json"' in said) == asked
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_gracefully(tmp_path: Path, number: signal.Signals) -> None:
     with served(tmp_path) as server:

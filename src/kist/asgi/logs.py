@@ -86,7 +86,7 @@ class JsonLines(logging.Formatter):
 
 
 def log_to(stream: TextIO | None = None, level: int = logging.INFO) -> None:
-    """Write what Kist and its server log to ``stream`` (standard error), as JSON lines."""
+    """Write what Kist and its server log to ``stream`` (standard error), as JSON lines: requests at INFO."""
     target = logging.StreamHandler(stream or sys.stderr)
     target.setFormatter(JsonLines())
     for name in ("kist", "uvicorn", "asyncio"):
@@ -94,7 +94,7 @@ def log_to(stream: TextIO | None = None, level: int = logging.INFO) -> None:
         logger.handlers[:] = [target]
         logger.setLevel(level)
         logger.propagate = False
-    access.handlers[:] = [AccessLines(stream or sys.stderr)]
+    access.handlers[:] = [AccessLines(stream or sys.stderr)] if level <= logging.INFO else []
 
 
 def _shorten(text: str) -> str:

@@ -7,11 +7,14 @@ import logging
 import shlex
 import socket
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import click
 
-from kist.app import ADMIN_KEY_FILE, assemble, dialects, first_admin_key
+from kist.app import ADMIN_KEY_FILE, Assembled, assemble, dialects, first_admin_key
 from kist.asgi.app import build_asgi
 from kist.asgi.logs import log_to
 from kist.asgi.options import HostOptions
@@ -19,6 +22,7 @@ from kist.asgi.serving import address_of, bind, run, serve
 from kist.chores.schedule import run_schedule
 from kist.cli.hosts import is_loopback
 from kist.cli.options import DEBUG
+from kist.cli.processes import Inherited, Processes
 from kist.cli.shown import escaped
 from kist.errors import Misconfigured
 from kist.settings import Settings, read_settings
@@ -30,15 +34,26 @@ log = logging.getLogger("kist.server")
 @click.command(name="serve", short_help="Serve files over HTTP.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port; 0 takes a free one. [default: KIST_PORT, 8000]")
+@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="How many processes serve.")
+@click.option("--inherited", hidden=True, help="What a process is given by the one that starts it.")
 @click.option("--log", "logs", is_flag=True, help="Log every request to standard error, as JSON lines.")
 @DEBUG
-def command(host: str, port: int | None, logs: bool) -> None:
-    """Serve files over HTTP until Ctrl-C or SIGTERM. Requests under way are finished first."""
+def command(host: str, port: int | None, workers: int, inherited: str | None, logs: bool) -> None:
+    """Serve files over HTTP until Ctrl-C or SIGTERM. Requests under way are finished first.
+
+    With --workers, SIGHUP exchanges the processes one by one, without a pause.
+    """
     settings = read_settings()
     refuse_anonymous_to_all(settings, host)
-    listener = bind(host, settings.port if port is None else port)
     log_to(level=logging.INFO if logs else logging.WARNING)
-    run(_serve(settings, listener))
+    if inherited is not None:
+        run(_serve_as_one_of_many(settings, Inherited.read(inherited)))
+        return
+    listener = bind(host, settings.port if port is None else port)
+    if workers == 1:
+        run(_serve(settings, listener))
+    else:
+        _serve_by_many(settings, listener, workers, ["--host", host, *(["--log"] if logs else [])])
 
 
 def refuse_anonymous_to_all(settings: Settings, host: str) -> None:
@@ -51,26 +66,68 @@ def refuse_anonymous_to_all(settings: Settings, host: str) -> None:
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
-    url = settings.public_url or _reachable(listener)
-    assembled = await assemble(replace(settings, public_url=url))
-    kist = assembled.kist
-    try:
-        key = await first_admin_key(kist, settings.home)
-        options = HostOptions(base_url=url, origins=settings.origins, trusted_proxies=settings.trusted_proxies)
-        app = build_asgi(kist, dialects(settings), options=options)
-        beside = [
-            asyncio.create_task(run_schedule(kist, SystemClock()), name="chores"),
-            asyncio.create_task(assembled.work.worker(kist).run(), name="jobs"),
-        ]
-        for task in beside:
-            task.add_done_callback(_tell_end)
-        try:
-            await serve(app, listener, started=lambda: _greet(settings, _reachable(listener), key))
-        finally:
-            await _end(beside)
-    finally:
-        await kist.close()
+    async with _assembled(settings, listener) as assembled:
+        key = await first_admin_key(assembled.kist, settings.home)
+        await _work(settings, assembled, listener, lambda: _greet(settings, _reachable(listener), key))
     click.echo("stopped", err=True)
+
+
+def _serve_by_many(settings: Settings, listener: socket.socket, count: int, arguments: list[str]) -> None:
+    """Prepare the home once, and have it served by processes of their own."""
+    _refuse_memory(settings)
+    key = run(_prepare(settings, listener))
+    Processes(count, listener, arguments).run(lambda: _greet(settings, _reachable(listener), key))
+    click.echo("stopped", err=True)
+
+
+def _refuse_memory(settings: Settings) -> None:
+    for name, url in (("KIST_STORE", settings.store), ("KIST_DATABASE", settings.database)):
+        if urlsplit(url).scheme == "memory":
+            raise Misconfigured(f"{name} is memory, which processes do not share: leave --workers out")
+
+
+async def _prepare(settings: Settings, listener: socket.socket) -> str | None:
+    async with _assembled(settings, listener) as assembled:
+        return await first_admin_key(assembled.kist, settings.home)
+
+
+async def _serve_as_one_of_many(settings: Settings, inherited: Inherited) -> None:
+    async with _assembled(settings, inherited.listener) as assembled:
+        chores = inherited.number == 0
+        await _work(settings, assembled, inherited.listener, inherited.tell_ready, chores=chores)
+
+
+@asynccontextmanager
+async def _assembled(settings: Settings, listener: socket.socket) -> AsyncIterator[Assembled]:
+    assembled = await assemble(replace(settings, public_url=settings.public_url or _reachable(listener)))
+    try:
+        yield assembled
+    finally:
+        await assembled.kist.close()
+
+
+async def _work(
+    settings: Settings,
+    assembled: Assembled,
+    listener: socket.socket,
+    started: Callable[[], None],
+    *,
+    chores: bool = True,
+) -> None:
+    """Serve and carry out jobs, and run the ``chores`` beside, until a signal comes."""
+    kist = assembled.kist
+    url = settings.public_url or _reachable(listener)
+    options = HostOptions(base_url=url, origins=settings.origins, trusted_proxies=settings.trusted_proxies)
+    app = build_asgi(kist, dialects(settings), options=options)
+    beside = [asyncio.create_task(assembled.work.worker(kist).run(), name="jobs")]
+    if chores:
+        beside.append(asyncio.create_task(run_schedule(kist, SystemClock()), name="chores"))
+    for task in beside:
+        task.add_done_callback(_tell_end)
+    try:
+        await serve(app, listener, started=started)
+    finally:
+        await _end(beside)
 
 
 def _reachable(listener: socket.socket) -> str:

@@ -1,0 +1,148 @@
+"""``kist serve --workers``: several processes on one socket, which end, are exchanged and are stopped."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+from tests.acceptance.test_cli_serve import Served, key_in, refused, served
+
+SECONDS = 20.0
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def many(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
+    rows = {}
+    if request.param == "postgresql":
+        rows = {"KIST_DATABASE": request.getfixturevalue("database"), "KIST_SECRET": "b7e1f0c4d2a893567e1f0c4d2a893567"}
+    with served(tmp_path, "--workers", "2", **rows) as found:
+        yield found
+
+
+def children(served: Served) -> list[int]:
+    text = Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children").read_text()
+    return sorted(int(part) for part in text.split())
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < end, "it has not come to be in time"
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class Users:
+    """Uploads from several threads on kept connections, for as long as the block runs, and what came of them."""
+
+    def __init__(self, served: Served) -> None:
+        self._address = served.url.removeprefix("http://")
+        self._headers = urllib3.make_headers(basic_auth=f":{key_in(served.greeting)}")
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._upload) for _ in range(4)]
+        self.done: list[str] = []
+        self.failed: list[str] = []
+
+    def __enter__(self) -> Users:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(SECONDS)
+
+    def _upload(self) -> None:
+        connection, used = http.client.HTTPConnection(self._address, timeout=SECONDS), False
+        body, type = urllib3.encode_multipart_formdata({"file": ("a.txt", b"data")})
+        while not self._over.is_set():
+            try:
+                connection.request("POST", "/v1/files", body, self._headers | {"Content-Type": type})
+                answer = connection.getresponse()
+                (self.done if answer.status == 201 else self.failed).append(answer.read().decode())
+                used = True
+            except (http.client.HTTPException, OSError) as error:
+                connection.close()
+                if not used:  # else it was kept, and closed before this request
+                    self.failed.append(repr(error))
+                used = False
+        connection.close()
+
+    def wait_for(self, more: int) -> None:
+        wanted = len(self.done) + more
+        until(lambda: len(self.done) >= wanted)
+
+
+def count(served: Served) -> int:
+    """How many files there are, asked of whichever process answers."""
+    headers = urllib3.make_headers(basic_auth=f":{key_in(served.greeting)}")
+    number, after = 0, ""
+    while True:
+        answer = urllib3.request("GET", f"{served.url}/v1/files?limit=1000{after}", headers=headers)
+        page = json.loads(answer.data)
+        number += len(page["items"])
+        if not page.get("next"):
+            return number
+        after = f"&cursor={page['next']}"
+
+
+def test_all_processes_serve_one_home(many: Served) -> None:
+    assert len(children(many)) == 2
+    with Users(many) as users:
+        users.wait_for(40)
+    assert users.failed == []
+    assert count(many) == len(users.done)
+
+
+def test_one_that_is_killed_is_replaced(many: Served) -> None:
+    before = children(many)
+    os.kill(before[0], signal.SIGKILL)
+    until(lambda: len(children(many)) == 2 and before[0] not in children(many))
+    with Users(many) as users:
+        users.wait_for(10)
+    assert users.failed == []
+
+
+def test_they_are_exchanged_without_a_failed_request(many: Served) -> None:
+    before = children(many)
+    with Users(many) as users:
+        users.wait_for(10)
+        many.process.send_signal(signal.SIGHUP)
+        until(lambda: len(children(many)) == 2 and not set(before) & set(children(many)))
+        users.wait_for(10)
+    assert users.failed == []
+    assert count(many) == len(users.done)  # nothing was done of which nobody was told
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_all(many: Served, number: signal.Signals) -> None:
+    before = children(many)
+    many.process.send_signal(number)
+    assert many.process.wait(SECONDS) == 0
+    assert not any(is_running(pid) for pid in before)
+
+
+def test_they_do_not_outlive_the_one_that_started_them(many: Served) -> None:
+    before = children(many)
+    many.process.kill()
+    until(lambda: not any(is_running(pid) for pid in before))
+
+
+def test_memory_is_not_shared(tmp_path: Path) -> None:
+    said = refused(tmp_path, "serve", "--port", "0", "--workers", "2", KIST_DATABASE="memory:", KIST_STORE="memory:")
+    assert "KIST_STORE is memory, which processes do not share: leave --workers out" in said
