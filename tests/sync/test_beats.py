@@ -13,6 +13,7 @@ from tests.sync.place import ROOT, Scene, scene
 
 from kist.jobs.lease import HeldLease
 from kist.model.job import JobState, StepState
+from kist.stores.disk import DiskStore
 from kist.sync import journal
 
 
@@ -47,7 +48,19 @@ async def test_a_beat_under_way_when_the_last_file_is_sent_loses_nothing(here: S
         assert {step.state for step in await here.steps(job)} == {StepState.DONE}
 
 
-@pytest.mark.usefixtures("always_beating")
+@pytest.fixture
+def slow_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So slow that a cancel always comes before the end."""
+    put = DiskStore.put
+
+    async def slow(store: DiskStore, *what: Any, **more: Any) -> Any:
+        await asyncio.sleep(0.05)
+        return await put(store, *what, **more)
+
+    monkeypatch.setattr(DiskStore, "put", slow)
+
+
+@pytest.mark.usefixtures("always_beating", "slow_store")
 async def test_a_beat_under_way_when_the_job_is_cancelled_loses_nothing(here: Scene) -> None:
     for number in range(300):
         here.write(f"{number}")
