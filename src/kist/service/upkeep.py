@@ -124,7 +124,8 @@ class Upkeep:
             if len(old) == BATCH:
                 await self._ports.store.erase(*old)
                 erased, old = erased + len(old), []
-        await self._ports.store.erase(*old)
+        if old:
+            await self._ports.store.erase(*old)
         return erased + len(old)
 
     async def erase_in(self, bucket: str) -> int:
