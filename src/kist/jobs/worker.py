@@ -44,7 +44,8 @@ class Worker:
                 await self._look()
                 self._woken.clear()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), POLL)
+                    async with asyncio.timeout(POLL):  # wait_for of 3.11 may lose a cancel that comes with a wake
+                        await self._woken.wait()
         finally:
             for task in self._running.values():
                 task.cancel()
