@@ -222,7 +222,7 @@ class StoreFull(Unavailable):
 
 
 class Busy(Unavailable):
-    """This server has as many uploads under way as it takes, or it is stopping."""
+    """This server has as many uploads under way as it takes."""
 
 
 class Broken(KistError):

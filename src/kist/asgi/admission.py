@@ -27,8 +27,6 @@ class Admits(Protocol):
 class Served(Protocol):
     """What the host needs of the façade that it hands to the handlers."""
 
-    draining: bool
-
     @property
     def entry(self) -> Admits:
         """Who may come in."""

@@ -15,7 +15,7 @@ from kist.asgi.cors import Cors
 from kist.asgi.logs import AccessLine, write_access, writes_access
 from kist.asgi.messages import Sending, read_call
 from kist.asgi.options import HostOptions
-from kist.errors import Broken, Busy, KistError, Unavailable
+from kist.errors import Broken, KistError, Unavailable
 from kist.model.origin import origin_of
 from kist.ports.measures import CountsRequests
 from kist.system import SystemClock
@@ -99,8 +99,6 @@ class Endpoint:
         check_body(call, route, ground.options.small_body)
         if route.body is not BodyKind.FILE or call.body.length == 0:
             return False
-        if ground.kist.draining:
-            raise Busy("this server is stopping: send the file again", after=1)
         ground.slots.take(origin_of(call.address))
         ground.kist.measures.upload_begins()
         return True

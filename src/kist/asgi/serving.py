@@ -59,9 +59,9 @@ def address_of(listener: socket.socket) -> str:
 async def serve(app: Starlette, listener: socket.socket, *, started: Callable[[], None] | None = None) -> None:
     """Serve ``app`` (from ``build_asgi``) on ``listener`` until SIGTERM or SIGINT, then drain and return.
 
-    From a tenth of a second after the first signal on ``kist.draining`` is true, new connections are refused and
-    requests under way may take ``drain`` seconds more; a second signal ends them at once. ``started`` is called when
-    connections are taken.
+    From the first signal on ``kist.draining`` is true, and within a tenth of a second new connections are refused. What
+    has come on the others is answered, and may take ``drain`` seconds; a second signal ends it at once. ``started`` is
+    called when connections are taken.
     """
     async with _watched(app) as server:
         await _serve(server, listener, started)
@@ -150,11 +150,15 @@ class _Server(uvicorn.Server):
         """The first signal drains, the second ends. uvicorn would raise the signal again and not exit with 0."""
         self.force_exit = self.should_exit
         self.should_exit = True
+        self._tell_draining()
+
+    def _tell_draining(self) -> None:
+        if self._kist is not None:
+            self._kist.draining = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse new connections, let requests finish until ``drain`` is over, then end them."""
-        if self._kist is not None:
-            self._kist.draining = True  # from here on nobody new comes, so nobody need be refused
+        self._tell_draining()
         for server in self.servers:
             server.close()
         for sock in sockets or ():
