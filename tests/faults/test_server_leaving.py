@@ -225,8 +225,8 @@ def test_an_idle_connection_hears_that_the_server_stops() -> None:
         child.stop()
         time.sleep(0.15)
         raw.say(*POST, "Content-Length: 3", body=b"abc")
-        status, headers, body = raw.answer()
-        assert (status, headers["connection"], json.loads(body)["code"]) == (503, "close", "busy")
+        status, headers, _ = raw.answer()
+        assert (status, headers["connection"]) == (201, "close")  # the last that is answered there
         assert idle.rest() == b""
         assert child.process.wait(3) == 0
 
