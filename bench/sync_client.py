@@ -26,7 +26,7 @@ SELF = "bench"
 async def main(source: str, dest: str) -> Job:
     made = await assemble(read_settings())
     try:
-        job = await made.kist.jobs.start(ROOT, source, dest, worker=SELF)
+        job = await made.kist.jobs.start(ROOT, source, dest)
         lease = await made.work.claimed(job, SELF)
         assert lease is not None
         return await made.work.carry_out(lease)

@@ -122,7 +122,7 @@ async def _know(home: Path, folder: Path, count: int) -> None:
 
 def _entry(name: str, since: int) -> Entry:
     dest = f"{direct.BUCKET}/million"
-    return Entry(dest=dest, key=name, size=0, modified=since, etag=EMPTY, sha256=None, job="")
+    return Entry(dest=dest, key=name, size=0, modified=since, etag=EMPTY, job="")
 
 
 def large(plan: Plan) -> Iterator[Finding]:

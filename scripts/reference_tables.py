@@ -55,7 +55,7 @@ ADVICE = {
     "Stale": "read the file again, then decide again; `If-Match` named an older content",
     "UnsafeWay": "send the file to `POST /v1/files`; operators: `kist doctor --probe`, and a restricted signing key",
     "StoreUnavailable": "come back after `Retry-After` seconds; operators: `kist doctor`",
-    "CatalogueBusy": "come back after `Retry-After` seconds; nothing was changed",
+    "CatalogueBusy": "come back after `Retry-After` seconds, with the same `Idempotency-Key`",
     "StoreFull": "operators: make room on the disk or in the store; removing files still works",
     "Busy": "come back after `Retry-After` seconds",
     "StoreRefused": "operators: `kist doctor` says what the store does not allow",

@@ -146,7 +146,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "KIST_SYNC_ROOTS",
         "uploads=KIST_HOME/uploads",
-        "<name>=<path>,…: folders of the server that a sync asked for over HTTP may read",
+        "<name>=<path>,…: folders of the server that syncs asked for over HTTP may read, and at /v1/syncs write to",
         parse_roots,
     ),
     Setting(

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from kist.errors import BucketMissing, BucketNotEmpty
+from kist.errors import BucketMissing
 from kist.jobs.lease import claim
 from kist.jobs.worker import Worker
 from kist.model.actor import Actor, Role
 from kist.model.ends import BucketEnd, End, FolderEnd, read_end
 from kist.model.job import Job
-from kist.model.place import TRASH, Place
 from kist.ports.lease import Lease
 from kist.ports.wiring import Aside
 from kist.service.buckets import Buckets
@@ -23,9 +22,8 @@ from kist.service.upkeep import Upkeep
 from kist.service.ways import Ways
 from kist.sync.bucket import BucketTree
 from kist.sync.folder import FolderTree
-from kist.sync.running import Runner, Sides
-
-ERASED_TOGETHER = 500
+from kist.sync.running import Runner
+from kist.sync.sides import Sides
 
 
 class Work:
@@ -50,7 +48,8 @@ class Work:
         removal = BucketRemoval(self._ports, job.actor, str(dest)) if whole else None
         source = self._tree(read_end(job.source), job.options.beneath)
         sides = Sides(source, self._tree(dest), removal)
-        return await Runner(self._ports.catalogue, self._ports.clock, lease, sides, told).run()
+        runner = Runner(self._ports.catalogue, self._ports.clock, lease, sides, self._ports.limits.trash_life, told)
+        return await runner.run()
 
     async def claimed(self, job: Job, worker: str) -> Lease | None:
         """A lease on ``job`` for ``worker``; None when another has it."""
@@ -80,16 +79,6 @@ class BucketRemoval:
         with suppress(BucketMissing):  # a try that was cut off has done it
             await self.check()
             await self._upkeep.erase_in(self._bucket)
-            await self._drop_trash()
+            await self._upkeep.erase_trash_in(self._bucket)
         with suppress(BucketMissing):
             await self._buckets.remove(self._actor, self._bucket)
-
-    async def _drop_trash(self) -> None:
-        """Erase what jobs have put aside, once it is known that there is nothing else."""
-        aside: list[Place] = []
-        async for listed in self._ports.store.list(self._bucket):
-            if not listed.key.startswith(TRASH):
-                raise BucketNotEmpty(f"the bucket is kept: {listed.key} has come meanwhile")
-            aside.append(Place(self._bucket, listed.key))
-        for start in range(0, len(aside), ERASED_TOGETHER):
-            await self._ports.store.erase(*aside[start : start + ERASED_TOGETHER])

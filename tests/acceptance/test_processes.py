@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -135,6 +136,57 @@ def test_a_signal_stops_all(many: Served, number: signal.Signals) -> None:
     many.process.send_signal(number)
     assert many.process.wait(SECONDS) == 0
     assert not any(is_running(pid) for pid in before)
+
+
+def test_a_stop_after_an_exchange_cuts_nothing_off(many: Served) -> None:
+    """A process that was told to go is told to stop as well: for it that is no second signal."""
+    before = children(many)
+    connection = http.client.HTTPConnection(many.url.removeprefix("http://"), timeout=SECONDS)
+    connection.putrequest("POST", "/v1/files?name=slow")
+    headers = urllib3.make_headers(basic_auth=f":{key_in(many.greeting)}")
+    for name, value in {**headers, "Content-Length": "6", "Content-Type": "text/plain"}.items():
+        connection.putheader(name, value)
+    connection.endheaders(b"sl")
+    time.sleep(0.3)
+    many.process.send_signal(signal.SIGHUP)
+    until(lambda: len(set(children(many)) - set(before)) == 2)
+    time.sleep(0.3)
+    many.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    connection.send(b"ow!!")
+    assert connection.getresponse().status == 201
+    connection.close()
+    assert many.process.wait(SECONDS) == 0
+
+
+def test_new_connections_are_refused_while_they_stop(many: Served) -> None:
+    host, port = many.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), SECONDS) as under_way:
+        under_way.sendall(b"POST /v1/files?name=x HTTP/1.1\r\nHost: k\r\nContent-Length: 5\r\n")
+        time.sleep(0.3)
+        many.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host, int(port)), SECONDS)
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_uses_of_links_are_counted_whichever_process_answered(many: Served, turn: int) -> None:
+    """More often than one of them writes down what all have counted."""
+    headers = urllib3.make_headers(basic_auth=f":{key_in(many.greeting)}")
+    body, type = urllib3.encode_multipart_formdata({"file": ("a.txt", b"data")})
+    file = urllib3.request("POST", f"{many.url}/v1/files", body=body, headers=headers | {"Content-Type": type}).json()
+    made = urllib3.request("POST", f"{many.url}/v1/links", json={"files": [file["id"]]}, headers=headers).json()
+    for _ in range(20):
+        url = made["links"][file["id"]]["url"]
+        assert urllib3.request("GET", url, headers={"Connection": "close"}).status == 200
+    metric = "kist_link_uses_waiting 0.0"
+    until(lambda: all(metric in _metrics(many, headers) for _ in range(20)))
+
+
+def _metrics(served: Served, headers: dict[str, str]) -> str:
+    """Of whichever process answers."""
+    return urllib3.request("GET", f"{served.url}/metrics", headers=headers | {"Connection": "close"}).data.decode()
 
 
 def test_they_do_not_outlive_the_one_that_started_them(many: Served) -> None:

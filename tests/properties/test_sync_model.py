@@ -77,7 +77,7 @@ def item(key: str, version: int) -> Item:
 
 
 def entry(key: str, version: int) -> Entry:
-    return Entry(dest="d", key=key, size=version, modified=version, etag=f"etag {version}", sha256=None, job="j")
+    return Entry(dest="d", key=key, size=version, modified=version, etag=f"etag {version}", job="j")
 
 
 VERSIONS = st.dictionaries(KEYS, st.integers(0, 3), max_size=12)

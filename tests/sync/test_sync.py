@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
-from tests.sync.place import ROOT, Scene
+from tests.sync.place import ROOT, Scene, one
 
+from kist.model.content import PutRules
 from kist.model.job import Act, Compare, JobState, StepState
+from kist.model.place import Place
+from kist.sync import transfer
 
 MIB = 1 << 20
 
@@ -141,6 +145,49 @@ async def test_from_bucket_to_bucket(here: Scene) -> None:
     assert job.state is JobState.SUCCEEDED
     assert await here.keys("other/") == await here.keys()
     assert (await here.sync(here.dest, f"{here.bucket}/other")).progress.files == 0
+
+
+async def test_copies_keep_their_type(here: Scene) -> None:
+    for prefix in ("", "copy/"):
+        rules = PutRules(size=4, type="image/png")
+        await here.ports.store.put(Place(here.bucket, f"{prefix}picture"), one(b"data"), rules)
+    assert (await here.sync(here.dest, f"{here.bucket}/other")).state is JobState.SUCCEEDED
+    before = await here.ports.store.head(Place(here.bucket, "copy/picture"))  # a disk keeps none
+    assert (await here.ports.store.head(Place(here.bucket, "other/picture"))).type == before.type
+
+
+async def test_a_wrong_guess_at_the_parts_of_an_object_changes_nothing(
+    here: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object of 70 MiB in five parts may have been sent in parts of 15 or of 16 MiB."""
+    here.write("large", os.urandom(MIB) * 70)
+    await here.sync()
+    monkeypatch.setattr(transfer, "_part_size", lambda size, parts: 15 * MIB if parts else None)
+    os.utime(here.folder / "large")
+    assert (await here.sync(compare=Compare.CHECKSUM)).progress.files == 0
+
+
+async def test_a_folder_on_a_disk_without_links(here: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    back = tmp_path / "back"
+    back.mkdir()
+    for name in ("gone", "changed", "kept"):
+        await here.put(f"copy/{name}", name.encode())
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert (await here.sync(here.dest, str(back))).state is JobState.SUCCEEDED
+    await here.ports.store.erase(Place(here.bucket, "copy/gone"))
+    await here.put("copy/changed", b"changed since")
+    job = await here.sync(here.dest, str(back), delete=True)
+    assert (job.state, job.progress.files, job.progress.deleted) == (JobState.SUCCEEDED, 1, 1)
+    undo = await here.undo(job)
+    assert {path.name: path.read_bytes() for path in back.iterdir() if path.is_file()} == {
+        "gone": b"gone", "changed": b"changed", "kept": b"kept",
+    }  # fmt: skip
+    await here.undo(undo)
+    assert (back / "changed").read_bytes() == b"changed since"
 
 
 @pytest.mark.parametrize("size", [5 * MIB - 1, 5 * MIB, 8 * MIB + 1, 70 * MIB])

@@ -82,16 +82,14 @@ class Processes:
                 self._forget(ended)
 
     def _look(self) -> None:
+        if self._stops == 0:
+            if self._next is not None and self._next.ready:
+                self._exchange(self._next)
+            if self._next is None and self._to_exchange:
+                self._next = self._begin(self._to_exchange.pop(0))
         for ended in self._heard():
-            self._forget(ended)
-            if self._current.get(ended.number) is ended and self._stops == 0:
+            if self._forget(ended) and self._stops == 0:
                 self._replace(ended)
-        if self._stops > 0:
-            return
-        if self._next is not None and self._next.ready:
-            self._exchange(self._next)
-        if self._next is None and self._to_exchange:
-            self._next = self._begin(self._to_exchange.pop(0))
 
     def _heard(self) -> list[_Process]:
         """Note who is ready, pass on what signals have come, and return the processes that have ended."""
@@ -108,10 +106,15 @@ class Processes:
         return ended
 
     def _pass_on(self) -> None:
+        if self._stops > 0:
+            self._listener.close()  # else the system would take connections that nobody serves; none is begun any more
         for each in self._alive():
             while each.told < self._stops:
-                each.told += 1
-                each.process.terminate()
+                self._tell(each)
+
+    def _tell(self, process: _Process) -> None:
+        process.told += 1
+        process.process.terminate()
 
     def _replace(self, ended: _Process) -> None:
         code = ended.process.returncode
@@ -124,7 +127,7 @@ class Processes:
         last = self._current[following.number]
         self._current[following.number] = following
         self._next = None
-        last.process.terminate()
+        self._tell(last)
         self._leaving.append(last)
 
     def _begin(self, number: int) -> _Process:
@@ -132,7 +135,7 @@ class Processes:
         with theirs:
             inherited = f"{self._listener.fileno()},{theirs.fileno()},{number}"
             process = subprocess.Popen(  # noqa: S603  # this program again
-                [sys.executable, "-m", "kist.cli", "serve", *self._arguments, "--inherited", inherited],
+                [sys.executable, "-P", "-m", "kist.cli", "serve", *self._arguments, "--inherited", inherited],
                 pass_fds=(self._listener.fileno(), theirs.fileno()),
                 stdin=subprocess.DEVNULL,
                 process_group=0,
@@ -141,7 +144,8 @@ class Processes:
         self._selector.register(ours, selectors.EVENT_READ, made)
         return made
 
-    def _forget(self, ended: _Process) -> None:
+    def _forget(self, ended: _Process) -> bool:
+        """Let go of a process that has ended. Whether it was one of those that serve, and not on its way out."""
         self._selector.unregister(ended.line)
         ended.line.close()
         ended.process.wait()
@@ -151,8 +155,10 @@ class Processes:
             self._next = None
             self._to_exchange.clear()
             log.error("the next process %d could not start: the others go on as they are", ended.number + 1)
-        if self._stops > 0 and self._current.get(ended.number) is ended:
+        served = self._current.get(ended.number) is ended
+        if served:
             del self._current[ended.number]
+        return served
 
     def _alive(self) -> list[_Process]:
         return [*self._current.values(), *self._leaving, *([self._next] if self._next else [])]
@@ -194,7 +200,8 @@ class Inherited:
     """What a process was given by the one that started it. ``number`` counts from 0."""
 
     listener: socket.socket
-    line: socket.socket
+    line: int
+    """Its descriptor, which nothing closes before the process is gone."""
     number: int
 
     @classmethod
@@ -203,15 +210,15 @@ class Inherited:
         listener, line, number = (int(part) for part in text.split(","))
         for each in (listener, line):
             os.set_inheritable(each, False)  # programs that are started from here shall not hold them
-        return cls(socket.socket(fileno=listener), socket.socket(fileno=line), number)
+        return cls(socket.socket(fileno=listener), line, number)
 
     def tell_ready(self) -> None:
         """Say that connections are taken, and stop like at SIGTERM when the other process is gone."""
-        self.line.sendall(_READY)
-        asyncio.get_running_loop().add_reader(self.line.fileno(), self._left_alone)
+        os.write(self.line, _READY)
+        asyncio.get_running_loop().add_reader(self.line, self._left_alone)
 
     def _left_alone(self) -> None:
-        asyncio.get_running_loop().remove_reader(self.line.fileno())
+        asyncio.get_running_loop().remove_reader(self.line)
         os.kill(os.getpid(), signal.SIGTERM)
 
 

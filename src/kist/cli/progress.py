@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from types import TracebackType
 from typing import Any
 
 import click
 
+from kist.cli.bars import Bar
 from kist.cli.outcomes import Outcome, row
 from kist.cli.shown import count_text, escaped
 
@@ -15,7 +15,7 @@ MOST_LINES = 20
 """On a terminal, the files are named at the end when they are not more than this."""
 
 
-class Display:
+class Display(Bar):
     """Shows the work while the block runs. ``silent``: say nothing (JSON, or the bytes themselves go to stdout)."""
 
     def __init__(self, verb: str, names: list[str], size: int, *, silent: bool) -> None:
@@ -24,8 +24,6 @@ class Display:
         self._what = escaped(names[0]) if len(names) == 1 else count_text(len(names), "file")
         self._size = size
         self._silent = silent
-        self._bar: Any = None
-        self._task: Any = None
 
     @property
     def lines_left(self) -> bool:
@@ -38,16 +36,8 @@ class Display:
 
     def __enter__(self) -> Display:
         if not self._silent and sys.stderr.isatty() and self._count:
-            self._bar = _bar()
-            self._task = self._bar.add_task(self._what[:40], total=self._size)
-            self._bar.start()
+            self._start(_columns, self._what[:40], total=self._size)
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
 
     def passed(self, count: int) -> None:
         """So many bytes more have passed. May be called from any thread."""
@@ -62,19 +52,7 @@ class Display:
         click.echo(f"{word:<7}  {size:>7}  {name}")
 
 
-def _bar() -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+def _columns() -> tuple[Any, ...]:
+    from rich.progress import DownloadColumn, TransferSpeedColumn
 
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=None),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(compact=True),
-        console=Console(stderr=True),
-        transient=True,
-        expand=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
+    return DownloadColumn(), TransferSpeedColumn()

@@ -72,6 +72,7 @@ async def _stoppable(kist: Backend, job: JobShape) -> AsyncIterator[None]:
             here.cancel()
             return
         asked.append(loop.create_task(kist.cancel_job(job.id)))
+        asked[0].add_done_callback(_tell_failure)
         click.echo(f"stopping job {job.number}; Ctrl-C again leaves at once", err=True)
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -88,6 +89,12 @@ async def _stoppable(kist: Backend, job: JobShape) -> AsyncIterator[None]:
         for task in asked:
             with suppress(KistError, asyncio.CancelledError):
                 await task
+
+
+def _tell_failure(asking: asyncio.Task[JobShape]) -> None:
+    error = None if asking.cancelled() else asking.exception()
+    if error is not None:
+        click.echo(f"the job could not be stopped: {escaped(str(error))}", err=True)
 
 
 def report(ended: Ended) -> None:

@@ -19,9 +19,11 @@ from kist.asgi.app import build_asgi
 from kist.asgi.logs import log_to
 from kist.asgi.options import HostOptions
 from kist.asgi.serving import address_of, bind, run, serve
-from kist.chores.schedule import run_schedule
+from kist.chores.chore import Chore
+from kist.chores.count import COUNT
+from kist.chores.schedule import CHORES, run_schedule
 from kist.cli.hosts import is_loopback
-from kist.cli.options import DEBUG
+from kist.cli.options import DEBUG, chosen
 from kist.cli.processes import Inherited, Processes
 from kist.cli.shown import escaped
 from kist.errors import Misconfigured
@@ -47,13 +49,20 @@ def command(host: str, port: int | None, workers: int, inherited: str | None, lo
     refuse_anonymous_to_all(settings, host)
     log_to(level=logging.INFO if logs else logging.WARNING)
     if inherited is not None:
-        run(_serve_as_one_of_many(settings, Inherited.read(inherited)))
+        given = Inherited.read(inherited)
+        run(_serve_as_one_of_many(_addressed(settings, given.listener), given))
         return
     listener = bind(host, settings.port if port is None else port)
+    settings = _addressed(settings, listener)
     if workers == 1:
         run(_serve(settings, listener))
     else:
-        _serve_by_many(settings, listener, workers, ["--host", host, *(["--log"] if logs else [])])
+        _serve_by_many(settings, listener, workers, ["--host", host, *_flags(logs=logs)])
+
+
+def _flags(*, logs: bool) -> list[str]:
+    """What each of several processes has to be told as well."""
+    return [flag for flag, given in (("--log", logs), ("--debug", chosen().debug)) if given]
 
 
 def refuse_anonymous_to_all(settings: Settings, host: str) -> None:
@@ -66,7 +75,7 @@ def refuse_anonymous_to_all(settings: Settings, host: str) -> None:
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
-    async with _assembled(settings, listener) as assembled:
+    async with _assembled(settings) as assembled:
         key = await first_admin_key(assembled.kist, settings.home)
         await _work(settings, assembled, listener, lambda: _greet(settings, _reachable(listener), key))
     click.echo("stopped", err=True)
@@ -75,7 +84,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
 def _serve_by_many(settings: Settings, listener: socket.socket, count: int, arguments: list[str]) -> None:
     """Prepare the home once, and have it served by processes of their own."""
     _refuse_memory(settings)
-    key = run(_prepare(settings, listener))
+    key = run(_prepare(settings))
     Processes(count, listener, arguments).run(lambda: _greet(settings, _reachable(listener), key))
     click.echo("stopped", err=True)
 
@@ -86,20 +95,21 @@ def _refuse_memory(settings: Settings) -> None:
             raise Misconfigured(f"{name} is memory, which processes do not share: leave --workers out")
 
 
-async def _prepare(settings: Settings, listener: socket.socket) -> str | None:
-    async with _assembled(settings, listener) as assembled:
+async def _prepare(settings: Settings) -> str | None:
+    async with _assembled(settings) as assembled:
         return await first_admin_key(assembled.kist, settings.home)
 
 
 async def _serve_as_one_of_many(settings: Settings, inherited: Inherited) -> None:
-    async with _assembled(settings, inherited.listener) as assembled:
-        chores = inherited.number == 0
+    async with _assembled(settings) as assembled:
+        # One of them is enough to do what waits in the catalogue; what waits in memory each has to write down itself.
+        chores = CHORES if inherited.number == 0 else (COUNT,)
         await _work(settings, assembled, inherited.listener, inherited.tell_ready, chores=chores)
 
 
 @asynccontextmanager
-async def _assembled(settings: Settings, listener: socket.socket) -> AsyncIterator[Assembled]:
-    assembled = await assemble(replace(settings, public_url=settings.public_url or _reachable(listener)))
+async def _assembled(settings: Settings) -> AsyncIterator[Assembled]:
+    assembled = await assemble(settings)
     try:
         yield assembled
     finally:
@@ -112,22 +122,26 @@ async def _work(
     listener: socket.socket,
     started: Callable[[], None],
     *,
-    chores: bool = True,
+    chores: tuple[Chore, ...] = CHORES,
 ) -> None:
     """Serve and carry out jobs, and run the ``chores`` beside, until a signal comes."""
     kist = assembled.kist
-    url = settings.public_url or _reachable(listener)
-    options = HostOptions(base_url=url, origins=settings.origins, trusted_proxies=settings.trusted_proxies)
+    options = HostOptions(base_url=settings.address, origins=settings.origins, trusted_proxies=settings.trusted_proxies)
     app = build_asgi(kist, dialects(settings), options=options)
-    beside = [asyncio.create_task(assembled.work.worker(kist).run(), name="jobs")]
-    if chores:
-        beside.append(asyncio.create_task(run_schedule(kist, SystemClock()), name="chores"))
+    beside = [
+        asyncio.create_task(assembled.work.worker(kist).run(), name="jobs"),
+        asyncio.create_task(run_schedule(kist, SystemClock(), chores), name="chores"),
+    ]
     for task in beside:
         task.add_done_callback(_tell_end)
     try:
         await serve(app, listener, started=started)
     finally:
         await _end(beside)
+
+
+def _addressed(settings: Settings, listener: socket.socket) -> Settings:
+    return replace(settings, public_url=settings.public_url or _reachable(listener))
 
 
 def _reachable(listener: socket.socket) -> str:

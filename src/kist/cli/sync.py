@@ -17,7 +17,8 @@ from kist.cli.running import Ended, report, see_through
 from kist.cli.shown import escaped, print_json
 from kist.dialects.native.syncs import JobShape, NewSync
 from kist.errors import BucketMissing, Invalid
-from kist.model.job import Compare
+from kist.model.job import Compare, SyncOptions
+from kist.service.jobs import MOST_AT_ONCE
 
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
 
@@ -52,12 +53,17 @@ class Rate(click.ParamType[int]):
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only keys like that, as *.jpg. May be repeated.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="No keys like that; nor are they deleted.")
 @click.option(
-    "--max-delete", type=click.IntRange(0), default=100, show_default=True, metavar="N", help="More wait for a yes."
+    "--max-delete",
+    type=click.IntRange(0),
+    default=SyncOptions().max_delete,
+    show_default=True,
+    metavar="N",
+    help="More wait for a yes.",
 )
 @click.option("--immutable", is_flag=True, help="Fail rather than overwrite anything.")
 @click.option("--rate", type=Rate(), metavar="RATE", help="Bytes a second at most, like 500k or 10MiB.")
 @click.option(
-    "--at-once", type=click.IntRange(1, 64), metavar="N", help="Files at a time. Else what the storage bears."
+    "--at-once", type=click.IntRange(1, MOST_AT_ONCE), metavar="N", help="Files at a time. Else what the storage bears."
 )
 @click.option("--background", is_flag=True, help="Leave it to `kist serve` or `kist worker`.")
 @click.option("--yes", "-y", is_flag=True, help="Delete however much is to be deleted.")

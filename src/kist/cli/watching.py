@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from types import TracebackType
 from typing import Any
 
 import click
 
+from kist.cli.bars import Bar
 from kist.cli.shown import count_text, escaped, size_text
 from kist.dialects.native.syncs import JobShape
 from kist.model.job import JobState
@@ -18,27 +18,17 @@ EVERY = 5.0
 ticks = SystemClock().ticks
 
 
-class Watch:
+class Watch(Bar):
     """Shows a job while the block runs. ``silent``: say nothing."""
 
     def __init__(self, *, silent: bool) -> None:
         self._silent = silent
-        self._bar: Any = None
-        self._task: Any = None
         self._said = ticks()
 
     def __enter__(self) -> Watch:
         if not self._silent and sys.stderr.isatty():
-            self._bar = _bar()
-            self._task = self._bar.add_task("", total=None, counts="")
-            self._bar.start()
+            self._start(_columns, "", total=None, counts="")
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
 
     def told(self, job: JobShape) -> None:
         """The job is so far now."""
@@ -95,18 +85,7 @@ def _measure(job: JobShape) -> tuple[int, int]:
     return now.files + now.deleted + now.errors, now.files_total + now.deleted_total
 
 
-def _bar() -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+def _columns() -> tuple[Any, ...]:
+    from rich.progress import TextColumn
 
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=None),
-        TextColumn("{task.fields[counts]}", markup=False),
-        TimeRemainingColumn(compact=True),
-        console=Console(stderr=True),
-        transient=True,
-        expand=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
+    return (TextColumn("{task.fields[counts]}", markup=False),)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from kist.dialects.rest_framework import MOST_SHOWN, sent_fields
 from kist.errors import (
     BadName,
     FileMissing,
@@ -42,9 +43,7 @@ from kist.model.upload import Intent, Way
 from kist.service.kist import Kist
 from kist.service.tickets import Wish
 from kist.wire.call import Call
-from kist.wire.decoding import FORM_URLENCODED, decode_json, is_json, read_urlencoded
 from kist.wire.download import shown_as
-from kist.wire.parts import FORM_DATA, form_parts
 from kist.wire.reply import Reply
 from kist.wire.routes import BodyKind, Dialect, Route
 from kist.wire.statuses import retry_after, status_of
@@ -57,7 +56,6 @@ FILE_KEY = "file_key"
 UNNAMED = "unnamed"
 """What a file is called that came without a name: the contract lets it be empty, Kist does not."""
 MAX_BODY = 64 << 10
-MOST_SHOWN = 100
 MOST_DIGITS = 15
 """Of an actor id that is given as a number: JavaScript, the contract's client, reads no longer ones exactly."""
 
@@ -109,7 +107,7 @@ class Detail(msgspec.Struct, frozen=True):
 
 async def create(call: Call, kist: Kist, *, mount: str) -> Reply:
     """Give out a form. The upload is the caller's, whatever the body says of users."""
-    asked = _checked(await _sent(call), kist.limits)
+    asked = _checked(await sent_fields(call), kist.limits)
     intent = Intent(
         name=asked.filename or UNNAMED,
         type=_type_of(asked.filename),
@@ -155,33 +153,6 @@ def _sentence(error: KistError, call: Call) -> str:
         case NotSignedIn() if call.headers.get("authorization") is None:
             return "Authentication credentials were not provided."
     return error.message
-
-
-async def _sent(call: Call) -> dict[str, Any]:
-    """The fields of the body, in any of the three forms that the framework reads. No body has no fields."""
-    if call.body.length == 0:
-        return {}
-    if call.content_type == FORM_URLENCODED:
-        query = await read_urlencoded(call)
-        return {name: query.all(name)[-1] for name in query.names()}
-    if call.content_type == FORM_DATA:
-        return {part.name: await part.text() async for part in form_parts(call) if not part.is_file}
-    if not is_json(call.content_type):
-        raise WrongType(f'Unsupported media type "{call.content_type[:MOST_SHOWN]}" in request.')
-    return _fields_of(await call.body.read(MAX_BODY))
-
-
-def _fields_of(raw: bytes) -> dict[str, Any]:
-    if not raw:
-        return {}
-    try:
-        document: Any = decode_json(raw, object)
-    except Invalid as error:
-        raise Invalid(f"JSON parse error - {error.message}") from error
-    if not isinstance(document, dict):
-        found = f"Invalid data. Expected a dictionary, but got {type(document).__name__}."
-        raise Invalid(found, fields={"non_field_errors": [found]})
-    return document
 
 
 def _checked(sent: dict[str, Any], limits: Limits) -> NewFile:

@@ -32,9 +32,11 @@ from kist.errors import (
     WrongType,
 )
 from kist.model.job import Job, JobState, SyncOptions
+from kist.service.jobs import MOST_WAIT
 from kist.service.kist import Kist
 from kist.wire.call import Call, Query
 from kist.wire.decoding import FORM_URLENCODED, decode_json, decode_query, is_json, read_urlencoded
+from kist.wire.pages import is_own_page
 from kist.wire.parts import FORM_DATA, form_parts
 from kist.wire.reply import Reply
 from kist.wire.routes import BodyKind, Dialect, Needs, Route
@@ -42,14 +44,12 @@ from kist.wire.statuses import retry_after, status_of
 
 MAX_BODY = 64 << 10
 MOST_DIGITS = 18
-MOST_SECONDS = 3600
 NO_CONNECTION = "s3 storage connection"
 """The one error that the contract names."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _CONNECTION_CODES = ("store_unavailable", "store_refused")
 _FETCHED_AHEAD = ("sec-purpose", "purpose", "x-moz", "x-purpose")
-_OWN_PAGES = (None, "none", "same-origin")
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,8 +170,8 @@ def _check_endpoint(wish: Wish, call: Call, listed: tuple[str, ...]) -> None:
 
 
 def _seconds(wait: str) -> int:
-    if not (wait.isascii() and wait.isdigit() and len(wait) <= MOST_DIGITS and int(wait) <= MOST_SECONDS):
-        raise Invalid(f"wait is a whole number of seconds from 0 to {MOST_SECONDS}")
+    if not (wait.isascii() and wait.isdigit() and len(wait) <= MOST_DIGITS and int(wait) <= MOST_WAIT):
+        raise Invalid(f"wait is a whole number of seconds from 0 to {MOST_WAIT}")
     return int(wait)
 
 
@@ -194,7 +194,7 @@ def _refuse_foreign(call: Call) -> None:
     its user, no question for headers alone."""
     if call.method == "HEAD":
         raise WrongMethod("this changes something: send GET or POST", allowed="GET, POST, OPTIONS")
-    if call.headers.get("sec-fetch-site") not in _OWN_PAGES:
+    if not is_own_page(call):
         raise NotAllowed("pages of other sites may change nothing here")
     if any("pre" in (call.headers.get(name) or "").lower() for name in _FETCHED_AHEAD):
         raise NotAllowed("nothing is changed for a browser that only fetches ahead")

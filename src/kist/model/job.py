@@ -92,7 +92,7 @@ class SyncOptions(msgspec.Struct, frozen=True, kw_only=True):
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A job as the catalogue holds it.
 
-    ``number`` counts from 1, for people and for the oldest contract. ``source`` and ``dest`` are as ``kist.sync.ends``
+    ``number`` counts from 1, for people and for the oldest contract. ``source`` and ``dest`` are as ``kist.model.ends``
     writes them. ``fence`` counts the claims: whoever holds an older one writes nothing any more. ``lease_until``: how
     long ``worker`` may show no sign of life. ``plan``: the digest of what is to be done, once that is known;
     ``confirmed``: the digest that somebody has said yes to. ``resumed``: whether an earlier claim broke off while it
@@ -102,7 +102,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     number: int
     actor: str
-    admin: bool
     source: str
     dest: str
     options: SyncOptions
@@ -141,7 +140,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a plan, and what became of it.
 
     ``reason``: why it is to be done, or in a note why nothing is. ``size``, ``modified`` (nanoseconds) and ``source``
-    (its etag) are the source's, of a deletion the destination's. ``before`` and ``after``: the destination's etag.
+    (its etag) are the source's, of a deletion the destination's, of what is restored that which was
+    put aside. ``before`` and ``after``: the destination's etag.
     ``parts_id``: of the multipart upload that is under way for it. ``error``: what went wrong.
     """
 
@@ -162,8 +162,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """What a sync has put at ``key`` of the destination ``dest``: the manifest by which it knows its own.
 
-    ``modified`` is the source's time in nanoseconds, ``etag`` what the destination called it then, ``sha256`` of the
-    bytes where they were hashed. ``job``: the one that did it last.
+    ``modified`` is the source's time in nanoseconds, ``etag`` what the destination called it then. ``job``: the
+    one that did it last.
     """
 
     dest: str
@@ -171,5 +171,4 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     modified: int
     etag: str
-    sha256: str | None
     job: str

@@ -20,7 +20,7 @@ class Lease(Protocol):
         """Whether somebody wants the job to be cancelled."""
 
     async def beat(self, *changes: Change, progress: Progress | None = None) -> None:
-        """Write what was done since the last beat, show a sign of life, and look what is wanted, in one commit."""
+        """Write what was done since the last beat with a sign of life, in one commit; then look what is wanted."""
 
     async def move(self, state: JobState, *changes: Change, **more: object) -> None:
         """The job goes on in another state, with other fields changed as ``more`` says. ``Stopped`` when it is to be

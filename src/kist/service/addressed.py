@@ -54,7 +54,8 @@ class Addressed:
         came by an earlier link is kept first. ``NotAllowed`` for another user's address, ``UnsafeWay`` where the
         store was not seen to hold such links, and what ``Tickets.begin`` raises.
         """
-        at, owner = Address(bucket, address), _owner(actor, Address(bucket, address))
+        at = Address(bucket, address)
+        owner = _owner(actor, at)
         upload = await self._ports.catalogue.upload_at(bucket, address)
         if upload is not None and not await self._settled(upload) and _is_link(upload):
             return _url_of(await self._tickets.prolong(upload, life))
@@ -70,7 +71,8 @@ class Addressed:
         self, actor: Actor, bucket: str, address: str, declared: Declared, body: AsyncIterable[bytes]
     ) -> File:
         """Bytes through Kist, for the file at ``address``. What came by a link before is kept first, then replaced."""
-        at, owner = Address(bucket, address), _owner(actor, Address(bucket, address))
+        at = Address(bucket, address)
+        owner = _owner(actor, at)
         upload = await self._ports.catalogue.upload_at(bucket, address)
         if upload is not None:
             await self._settled(upload)

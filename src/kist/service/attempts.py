@@ -5,7 +5,7 @@ from __future__ import annotations
 from kist.errors import TooMany
 from kist.model.origin import origin_of
 from kist.ports.system import Clock
-from kist.service.rates import Buckets
+from kist.service.rates import TokenBuckets
 
 BURST = 20
 SECONDS_EACH = 3.0
@@ -21,7 +21,7 @@ class Attempts:
 
     def __init__(self, clock: Clock, what: str = "keys") -> None:
         self._what = what
-        self._buckets = Buckets(clock, (BURST, BURST * SECONDS_EACH))
+        self._buckets = TokenBuckets(clock, (BURST, BURST * SECONDS_EACH))
 
     def check(self, address: str, at: str = "") -> None:
         """``TooMany`` when the address has no tries left, whatever it would try. ``at``: each thing has its own."""

@@ -13,15 +13,14 @@ from datetime import datetime
 import msgspec
 
 from kist.errors import BadName, BucketMissing, Clash, ObjectMissing, WrongState
-from kist.model.bucket import BucketState
 from kist.model.changes import Add, Swap
 from kist.model.content import Listed, OpenParts
 from kist.model.file import FileState
-from kist.model.place import OBJECTS, PARTS, RESERVED, STAGING, Place
+from kist.model.place import OBJECTS, PARTS, RESERVED, STAGING, TRASH, Place
 from kist.model.query import MAX_PAGE
 from kist.model.rows import Doomed, Held
 from kist.ports.store import TakesParts
-from kist.service.ports import Ports
+from kist.service.ports import Ports, looked_after
 
 PROBED = f"{OBJECTS}probe-"
 """What a probe that was cut off leaves beside the places where bytes arrive."""
@@ -91,8 +90,7 @@ class Audit:
         bytes are gone as lost, and make them ready again where the bytes have come back.
         """
         report = Report(findings=[])
-        made = [bucket.name for bucket in await self._ports.catalogue.buckets() if bucket.state is BucketState.READY]
-        for bucket in dict.fromkeys((self._ports.bucket, *made)):
+        for bucket in await looked_after(self._ports):
             await self._look_at(bucket, report, sweep=sweep, repair=repair)
         self._keep(report)
         return report
@@ -168,8 +166,8 @@ class Audit:
         waiting.clear()
         named = await self._ports.catalogue.spoken_for(bucket, [listed.key for listed in old])
         for listed in old:
-            if listed.key in named:
-                continue
+            if listed.key in named or listed.key.startswith(TRASH):
+                continue  # what syncs have put aside ends by a chore of its own
             report.strays += 1
             report.stray_bytes += listed.size
             report.note(Finding("stray", bucket, listed.key, listed.size))

@@ -265,6 +265,14 @@ async def check_usable(ports: Ports, actor: Actor, name: str) -> None:
         raise BucketMissing("there is no such bucket")
 
 
+async def check_whole(ports: Ports, actor: Actor, name: str) -> None:
+    """``BucketMissing`` unless ``actor`` may use all keys of this bucket; those of the base bucket are for admins."""
+    if name != ports.bucket:
+        await check_usable(ports, actor, name)
+    elif not actor.is_admin:
+        raise BucketMissing("there is no such bucket")
+
+
 async def _held(ports: Ports) -> set[str]:
     if ports.holds_buckets is None:
         return {ports.bucket}

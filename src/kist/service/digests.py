@@ -25,17 +25,23 @@ class Digests:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
+        self._after = ""
+        """Where the last run ended: files that cannot be read shall not keep the others waiting."""
 
     async def fill(self) -> int:
         """Give files their sha256, until a gibibyte has been read. Returns how many got theirs."""
-        filled, read, after = 0, 0, ""
-        while read < ENOUGH and (batch := await self._ports.catalogue.undigested(BATCH, after)):
+        filled = read = 0
+        while read < ENOUGH:
+            batch = await self._ports.catalogue.undigested(BATCH, self._after)
+            if not batch:
+                self._after = ""
+                break
             for file in batch:
                 filled += await self._fill(file)
                 read += file.size
+                self._after = file.id
                 if read >= ENOUGH:
                     break
-            after = batch[-1].id
         return filled
 
     async def _fill(self, file: File) -> bool:

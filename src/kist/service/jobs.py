@@ -6,20 +6,22 @@ from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 
-from kist.errors import BucketMissing, Clash, InProgress, Invalid, JobMissing, NotAllowed, WrongState
+from kist.errors import Clash, InProgress, Invalid, JobMissing, NotAllowed, WrongState
 from kist.model.actor import Actor
 from kist.model.changes import Add, Change, Swap
 from kist.model.ends import End, FolderEnd, overlap, read_end
 from kist.model.job import Job, JobState, Step, SyncOptions
 from kist.model.rows import Idempotency
 from kist.model.upload import Repeat
-from kist.service.buckets import check_usable
+from kist.service.buckets import check_whole
 from kist.service.files import TRIES
 from kist.service.gate import check_signed_in
 from kist.service.ports import Ports
 from kist.service.repeats import Repeats
 
 MOST_AT_ONCE = 64
+MOST_WAIT = 3600
+"""Seconds."""
 LOOK = 0.45
 SILENT = 2 * LOOK
 """Seconds after which a watched job is told of although nothing has changed."""
@@ -46,15 +48,13 @@ class Jobs:
         dest: str,
         options: SyncOptions = PLAIN,
         *,
-        worker: str | None = None,
         repeat: Repeat | None = None,
     ) -> Job:
         """A new job that brings ``dest`` in step with ``source``.
 
-        ``worker``: who carries it out at once; None leaves it to the next that is free. ``repeat``: a request that is
-        sent again gets the job that it started, as that was then. ``Invalid``, ``BadName``, ``NotSignedIn``,
-        ``NotAllowed`` for a folder of the server unless an admin asks, ``BucketMissing``, ``InProgress`` while another
-        job is at work where this one would be.
+        ``repeat``: a request that is sent again gets the job that it started, as that was then. ``Invalid``,
+        ``BadName``, ``NotSignedIn``, ``NotAllowed`` for a folder of the server unless an admin asks,
+        ``BucketMissing``, ``InProgress`` while another job is at work where this one would be.
         """
         check_signed_in(actor)
         ends = read_end(source), read_end(dest)
@@ -63,9 +63,9 @@ class Jobs:
             raise Invalid("the source and the destination overlap: one would be copied into itself")
         for end in ends:
             await self._check_end(actor, end)
-        return await self._add(actor, ends, options, worker, repeat)
+        return await self._add(actor, ends, options, repeat)
 
-    async def undo(self, actor: Actor, job_id: str, *, worker: str | None = None, repeat: Repeat | None = None) -> Job:
+    async def undo(self, actor: Actor, job_id: str, *, repeat: Repeat | None = None) -> Job:
         """A new job that takes back what that one did. ``WrongState`` while it is at work, or where it did nothing."""
         undone = await self.get(actor, job_id)
         if not undone.state.ended:
@@ -75,7 +75,7 @@ class Jobs:
         ends = read_end(undone.source), read_end(undone.dest)
         for end in ends:
             await self._check_end(actor, end)
-        return await self._add(actor, ends, SyncOptions(undo_of=undone.id), worker, repeat)
+        return await self._add(actor, ends, SyncOptions(undo_of=undone.id), repeat)
 
     async def get(self, actor: Actor, job_id: str) -> Job:
         """The job with this id or number. ``JobMissing``, just the same for another's."""
@@ -164,9 +164,7 @@ class Jobs:
             raise _at_work(other)
         return await self._change(actor, job_id, resumed)
 
-    async def _add(
-        self, actor: Actor, ends: tuple[End, End], options: SyncOptions, worker: str | None, repeat: Repeat | None
-    ) -> Job:
+    async def _add(self, actor: Actor, ends: tuple[End, End], options: SyncOptions, repeat: Repeat | None) -> Job:
         """Numbers are given without a gap, so no other job can have been added since it was looked for one."""
         record = self._repeats.record(actor, repeat)
         for _ in range(TRIES):
@@ -182,7 +180,6 @@ class Jobs:
                 id=self._ports.ids.uuid(),
                 number=newest[0].number + 1 if newest else 1,
                 actor=actor.id,
-                admin=actor.is_admin,
                 source=str(ends[0]),
                 dest=str(ends[1]),
                 options=options,
@@ -193,8 +190,7 @@ class Jobs:
                 await self._ports.catalogue.commit(Add(job), *_answers(record, job))
             except Clash:
                 continue
-            if worker is None:
-                self.wake()
+            self.wake()
             return job
         raise Clash("too many jobs are being started: try again")
 
@@ -212,10 +208,8 @@ class Jobs:
         if isinstance(end, FolderEnd):
             if not actor.is_admin:
                 raise NotAllowed("only an admin may sync a folder of the server")
-        elif end.bucket != self._ports.bucket:
-            await check_usable(self._ports, actor, end.bucket)
-        elif not actor.is_admin:
-            raise BucketMissing("there is no such bucket")
+        else:
+            await check_whole(self._ports, actor, end.bucket)
 
     async def _change(self, actor: Actor, job_id: str, change: Callable[[Job], Job | None]) -> Job:
         for _ in range(TRIES):
@@ -252,7 +246,7 @@ def _check_options(options: SyncOptions) -> None:
         raise Invalid("rate is a number of bytes a second, from 1")
     if options.at_once is not None and not 1 <= options.at_once <= MOST_AT_ONCE:
         raise Invalid(f"at_once is a number from 1 to {MOST_AT_ONCE}")
-    if not 0 <= options.wait <= 3600:
-        raise Invalid("wait is a number of seconds from 0 to 3600")
+    if not 0 <= options.wait <= MOST_WAIT:
+        raise Invalid(f"wait is a number of seconds from 0 to {MOST_WAIT}")
     if options.undo_of is not None:
         raise Invalid("an undo is asked for by its own call")

@@ -136,11 +136,16 @@ class Links:
     async def write_down(self) -> int:
         """Commit the uses that were not committed with the read. Returns how many; what cannot be is kept."""
         used, self._used = self._used, {}
-        waiting, written = list(used.items()), 0
+        waiting, written, few = list(used.items()), 0, TOGETHER
         try:
             while waiting:
-                written += await self._write(waiting[:TOGETHER])
-                del waiting[:TOGETHER]
+                try:
+                    written += await self._write(waiting[:few])
+                except Clash:  # one of the links has been revoked since: each by itself
+                    if few > 1:
+                        few = 1
+                        continue
+                del waiting[:few]
         finally:
             for link, (times, file) in waiting:
                 since, _ = self._used.get(link, (0, file))
@@ -148,17 +153,14 @@ class Links:
         return written
 
     async def _write(self, used: list[tuple[str, tuple[int, File]]]) -> int:
-        """Commit these uses together; where one of the links has been revoked since, each by itself."""
+        """Commit these uses together, and return how many. ``Clash``: none of them."""
         now = self._ports.clock.now()
         changes = [
             change
             for link, (times, file) in used
             for change in (Use(link=link, at=now, times=times), self._entry(link, file, times))
         ]
-        try:
-            await self._ports.catalogue.commit(*changes)
-        except Clash:
-            return 0 if len(used) == 1 else sum([await self._write([one]) for one in used])
+        await self._ports.catalogue.commit(*changes)
         return sum(times for _, (times, _) in used)
 
     def _pattern(self, actor: Actor, terms: LinkTerms) -> Link:

@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import msgspec
 
-from kist.errors import BucketMissing, ObjectMissing, Unsupported
+from kist.errors import ObjectMissing, Unsupported
 from kist.model.actor import Actor
 from kist.model.content import Condition, Listed, Opened, Span, Stored
 from kist.model.place import RESERVED, Place
-from kist.service.buckets import check_usable
+from kist.service.buckets import check_whole
 from kist.service.gate import check_signed_in
 from kist.service.ports import Ports
 
@@ -93,8 +93,4 @@ class Objects:
 
     async def _check(self, actor: Actor, bucket: str) -> None:
         check_signed_in(actor)
-        if bucket == self._ports.bucket:
-            if not actor.is_admin:
-                raise BucketMissing("there is no such bucket")
-            return
-        await check_usable(self._ports, actor, bucket)
+        await check_whole(self._ports, actor, bucket)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from kist.model.bucket import BucketState
 from kist.model.contracts import Contracts
 from kist.model.limits import Limits
 from kist.ports.catalogue import Catalogue
@@ -65,3 +66,9 @@ class Ports:
     def probes(self) -> Probes | None:
         """The store, if it has to be asked what it holds."""
         return self.store if isinstance(self.store, Probes) else None
+
+
+async def looked_after(ports: Ports) -> tuple[str, ...]:
+    """The buckets that chores look at: the base bucket, and those made here. Others may be somebody else's."""
+    made = [bucket.name for bucket in await ports.catalogue.buckets() if bucket.state is BucketState.READY]
+    return tuple(dict.fromkeys((ports.bucket, *made)))

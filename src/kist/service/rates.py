@@ -14,7 +14,7 @@ Rate = tuple[int, float]
 """So many requests in so many seconds."""
 
 
-class Buckets:
+class TokenBuckets:
     """A token bucket by name: ``rate`` says how much it holds and how fast it fills again."""
 
     def __init__(self, clock: Clock, rate: Rate) -> None:
@@ -48,8 +48,8 @@ class Rates:
     """The operator's limits on requests; none where none are set."""
 
     def __init__(self, clock: Clock, *, per_actor: Rate | None = None, per_address: Rate | None = None) -> None:
-        self._actors = None if per_actor is None else Buckets(clock, per_actor)
-        self._addresses = None if per_address is None else Buckets(clock, per_address)
+        self._actors = None if per_actor is None else TokenBuckets(clock, per_actor)
+        self._addresses = None if per_address is None else TokenBuckets(clock, per_address)
 
     def count_address(self, address: str) -> None:
         """Note a request from ``address``. ``TooMany`` when it has made too many."""
@@ -60,7 +60,7 @@ class Rates:
         _take(self._actors, actor, "you make")
 
 
-def _take(buckets: Buckets | None, name: str, who: str) -> None:
+def _take(buckets: TokenBuckets | None, name: str, who: str) -> None:
     wait = 0.0 if buckets is None else buckets.take(name)
     if wait:
         raise TooMany(f"{who} too many requests: slow down", after=max(1, round(wait)))

@@ -6,8 +6,7 @@ import logging
 from contextlib import suppress
 from datetime import datetime
 
-from kist.errors import Broken, BucketMissing, Clash, FileMissing, KistError
-from kist.model.bucket import BucketState
+from kist.errors import Broken, BucketMissing, BucketNotEmpty, Clash, FileMissing, KistError
 from kist.model.changes import Drop
 from kist.model.file import File, FileState
 from kist.model.link import Link
@@ -15,7 +14,7 @@ from kist.model.place import TRASH, Place
 from kist.model.rows import Doomed
 from kist.model.upload import Upload, UploadState
 from kist.service.ending import end, end_ticket
-from kist.service.ports import Ports
+from kist.service.ports import Ports, looked_after
 from kist.service.sealing import Sealer
 
 BATCH = 500
@@ -109,31 +108,41 @@ class Upkeep:
     async def erase_trash(self) -> int:
         """Erase what syncs put aside longer ago than it can be brought back, in every bucket. Returns how many."""
         before = self._ports.clock.now() - self._ports.limits.trash_life
-        made = [bucket.name for bucket in await self._ports.catalogue.buckets() if bucket.state is BucketState.READY]
         erased = 0
-        for bucket in dict.fromkeys((self._ports.bucket, *made)):
+        for bucket in await looked_after(self._ports):
             with suppress(BucketMissing):
-                erased += await self._erase_old(bucket, before)
+                erased += await self._erase_aside(bucket, before)
         return erased
 
-    async def _erase_old(self, bucket: str, before: datetime) -> int:
-        erased, old = 0, []
+    async def erase_trash_in(self, bucket: str) -> int:
+        """Erase all that syncs put aside in ``bucket``: it is to be removed. Returns how many objects.
+
+        ``BucketNotEmpty``, and nothing is erased, when there is anything else.
+        """
+        async for listed in self._ports.store.list(bucket):
+            if not listed.key.startswith(TRASH):
+                raise BucketNotEmpty(f"the bucket is kept: {listed.key} has come meanwhile")
+        return await self._erase_aside(bucket, None)
+
+    async def _erase_aside(self, bucket: str, before: datetime | None) -> int:
+        erased, aside = 0, []
         async for listed in self._ports.store.list(bucket, TRASH):
-            if listed.modified < before:
-                old.append(Place(bucket, listed.key))
-            if len(old) == BATCH:
-                await self._ports.store.erase(*old)
-                erased, old = erased + len(old), []
-        if old:
-            await self._ports.store.erase(*old)
-        return erased + len(old)
+            if before is None or listed.modified < before:
+                aside.append(Place(bucket, listed.key))
+            if len(aside) == BATCH:
+                await self._ports.store.erase(*aside)
+                erased, aside = erased + len(aside), []
+        if aside:
+            await self._ports.store.erase(*aside)
+        return erased + len(aside)
 
     async def erase_in(self, bucket: str) -> int:
         """Erase the bytes of every doomed place of ``bucket`` at once: it is to be removed. Returns how many."""
         erased = 0
         while batch := await self._ports.catalogue.doomed_in(bucket, BATCH):
-            await self._erase(batch)
-            erased += len(batch)
+            with suppress(Clash):  # a chore was quicker with some of them: ask for the rest
+                await self._erase(batch)
+                erased += len(batch)
         return erased
 
     async def _settle(self, upload: Upload) -> bool:

@@ -101,8 +101,11 @@ class BucketTree:
             raise AlreadyThere("there is an object already")
 
     async def copy(self, source: Place, key: str) -> Item:
-        """Make the object at ``key`` a copy within the store. ``ObjectMissing``."""
-        return item_of(key, await self.copies.copy(source, self.place(key), PutRules()))
+        """Make the object at ``key`` a copy within the store, of the same type. ``ObjectMissing``."""
+        stored = await self._copied(source, self.place(key))
+        if stored is None:
+            raise ObjectMissing(f"{key} is no longer there")
+        return item_of(key, stored)
 
     @property
     def copies(self) -> Copies:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
@@ -21,7 +21,6 @@ from kist.ports.wiring import Aside
 from kist.sync.local import (
     ABSENT,
     FOLDER,
-    NO_LINKS,
     READ,
     SMALL,
     TEMPORARY,
@@ -32,6 +31,7 @@ from kist.sync.local import (
     closing,
     folder_of,
     item_of,
+    link_or_copy,
     read_in,
     told,
 )
@@ -61,9 +61,13 @@ class FolderTree:
 
     async def items(self) -> AsyncIterator[list[Item | Trouble]]:
         self._mounts = []
-        walk: Iterator[list[Item | Trouble]] = batches(walked(self._open_root(), self._mounts))
-        while (batch := await self._aside(next, walk, None)) is not None:
-            yield batch
+        walk = batches(walked(await self._aside(self._open_root), self._mounts))
+        try:
+            while (batch := await self._aside(next, walk, None)) is not None:
+                yield batch
+        finally:
+            with suppress(ValueError):  # a thread that nobody can call back is still at it
+                walk.close()
 
     async def item(self, key: str) -> Item | None:
         return await self._aside(self._item, key)
@@ -72,8 +76,7 @@ class FolderTree:
         """A span, and what is small, is read at once: a turn in a thread costs more than a small file."""
         if span is not None or 0 < item.size <= SMALL:
             return Held(await self._aside(self._read, item, span or Span(0, item.size)))
-        descriptor = await self._aside(self._opened, item)
-        return FileReading(descriptor, item, span, self._aside)
+        return FileReading(await self._aside(self._opened, item), item, self._aside)
 
     async def read_small(self, items: Sequence[Item]) -> list[bytes | KistError]:
         """The bytes of each of a few small items, or what went wrong: ``ObjectMissing``, ``Stale``."""
@@ -123,7 +126,7 @@ class FolderTree:
                 raise Stale(f"{key} has changed while it was read")
             return await self.publish(draft, key, modified, only_new=only_new)
         finally:
-            draft.drop()
+            await self.drop(draft)
 
     def draft(self, size: int) -> Draft:
         """A file on its way in, whose blocks may come in any order. Drop it in any case."""
@@ -136,6 +139,10 @@ class FolderTree:
     async def write_block(self, draft: Draft, block: bytes, at: int, digest: Digest | None = None) -> None:
         """Write a block of a draft where it belongs, and add it to ``digest``."""
         await self._aside(draft.write, block, at, digest)
+
+    async def drop(self, draft: Draft) -> None:
+        """Give up what has not been published. Never raises; waits for threads that are at work on it."""
+        await self._aside(draft.drop)
 
     async def digest(self, draft: Draft) -> str:
         """The MD5 of what a draft holds by now."""
@@ -218,12 +225,13 @@ class FolderTree:
             return content
 
     def _linked(self, key: str, aside: str) -> bool:
-        """Give the file a second name: what is written to the first later is another file."""
+        """Give the file a second name: what is written to the first later is another file. Or copy it, where the
+        file system has no such names."""
         with closing(self._open_root()) as root:
             try:
                 with folder_of(root, key) as (here, name), folder_of(root, aside, make=True) as (there, other):
                     with suppress(FileExistsError):  # kept already, by a try that was cut off
-                        os.link(name, other, src_dir_fd=here, dst_dir_fd=there, follow_symlinks=False)
+                        link_or_copy(root, here, name, there, other, TEMPORARY + self._ids.token())
                     os.fsync(there)
                     return True
             except OSError as error:
@@ -242,12 +250,7 @@ class FolderTree:
                     folder_of(root, key, make=True) as (here, name),
                     folder_of(root, temporary, make=True) as (tmp, own),
                 ):
-                    try:
-                        os.link(other, own, src_dir_fd=there, dst_dir_fd=tmp, follow_symlinks=False)
-                    except OSError as error:
-                        if error.errno not in NO_LINKS:
-                            raise
-                        tmp, own = there, other
+                    link_or_copy(root, there, other, tmp, own, TEMPORARY + self._ids.token())
                     os.rename(own, name, src_dir_fd=tmp, dst_dir_fd=here)
                     os.fsync(here)
                     return True
@@ -259,9 +262,10 @@ class FolderTree:
     def _tidied(self, before: float, but: str) -> None:
         with suppress(OSError, SourceMissing), closing(self._open_root()) as root, folder_of(root, TRASH + "x") as way:
             for name in os.listdir(way[0]):
-                status = os.stat(name, dir_fd=way[0], follow_symlinks=False)
-                if status.st_mtime < before and not name.startswith(but):
-                    shutil.rmtree(name, dir_fd=way[0])
+                with suppress(OSError):  # somebody's own file, say: the others go all the same
+                    status = os.stat(name, dir_fd=way[0], follow_symlinks=False)
+                    if status.st_mtime < before and not name.startswith(but):
+                        shutil.rmtree(name, dir_fd=way[0])
         with (
             suppress(OSError, SourceMissing),
             closing(self._open_root()) as root,

@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from kist.errors import AlreadyThere, BadName, KistError, ObjectMissing, Stale, Stopped, StoreFull, StoreRefused
-from kist.model.content import Span
 from kist.model.place import RESERVED
 from kist.ports.tree import Item
 from kist.ports.wiring import Aside
@@ -111,14 +110,13 @@ def told(error: OSError) -> StoreFull | StoreRefused:
 class FileReading:
     """``Reading`` of a local file, which must be the same one when its last byte was read."""
 
-    def __init__(self, descriptor: int, item: Item, span: Span | None, aside: Aside) -> None:
+    def __init__(self, descriptor: int, item: Item, aside: Aside) -> None:
         self._descriptor = descriptor
         self._item = item
-        self._span = span or (Span(0, item.size) if item.size else None)
         self._aside = aside
 
     async def blocks(self) -> AsyncIterator[bytes]:
-        at, stop = (self._span.start, self._span.stop) if self._span else (0, 0)
+        at, stop = 0, self._item.size
         while at < stop:
             try:
                 block = await self._aside(os.pread, self._descriptor, min(BLOCK, stop - at), at)
@@ -232,6 +230,31 @@ class Draft:
                 yield
             except OSError as error:
                 raise told(error) from error
+
+
+def link_or_copy(root: int, here: int, name: str, there: int, other: str, temporary: str) -> None:
+    """Give a file a second name, or its copy that name where the file system knows no second ones.
+
+    ``FileExistsError`` when the name is taken. A copy is made at ``temporary`` below ``root``, and then moved.
+    """
+    try:
+        os.link(name, other, src_dir_fd=here, dst_dir_fd=there, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+    else:
+        return
+    with suppress(FileNotFoundError):
+        os.stat(other, dir_fd=there, follow_symlinks=False)
+        raise FileExistsError(errno.EEXIST, "the name is taken")
+    with closing(os.open(name, READ, dir_fd=here)) as source, folder_of(root, temporary, make=True) as (tmp, own):
+        status = os.fstat(source)
+        with closing(os.open(own, _NEW, 0o666, dir_fd=tmp)) as target:
+            while os.sendfile(target, source, None, BLOCK):
+                pass
+            os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
+            os.fsync(target)
+        os.rename(own, other, src_dir_fd=tmp, dst_dir_fd=there)
 
 
 def _linked_anew(tmp: int, own: str, here: int, name: str) -> bool:

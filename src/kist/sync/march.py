@@ -9,6 +9,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from kist.errors import Broken
 from kist.model.job import Entry
 from kist.ports.tree import Item, Trouble
+from kist.sync.together import together
 
 
 class Keyed(Protocol):
@@ -70,10 +71,12 @@ class Ahead(Generic[K]):
             self.at += 1
 
     async def close(self) -> None:
-        """Give up what is on its way."""
+        """Give up what is on its way, and what it is read from."""
         if self._coming is not None:
             self._coming.cancel()
             await asyncio.gather(self._coming, return_exceptions=True)
+        if isinstance(self._batches, AsyncGenerator):
+            await self._batches.aclose()
 
     async def _next(self) -> list[K] | None:
         return await anext(self._batches, None)
@@ -96,7 +99,9 @@ async def march(
     here, there, known = Ahead(source, "the source"), Ahead(dest, "the destination"), Ahead(manifest, "the manifest")
     try:
         while True:
-            await asyncio.gather(here.fill(), there.fill(), known.fill())
+            async with together() as start:
+                for fill in (here.fill(), there.fill(), known.fill()):
+                    start(fill)
             await asyncio.sleep(0)  # what was asked for goes out before this batch is worked on
             met = _merged(here, there, known)
             if not met:

@@ -30,11 +30,6 @@ class Pace:
         self._rate = rate
         self._next_byte = 0.0
 
-    @property
-    def allowed(self) -> int:
-        """How many may run at a time right now."""
-        return self._allowed
-
     async def begin(self) -> None:
         """Wait until one more operation may run, and count it; ``end`` when it is over."""
         while self._running >= self._allowed:

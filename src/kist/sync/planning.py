@@ -154,10 +154,6 @@ class Planner:
             yield [step for step in page if step.state is StepState.DONE]
             after = page[-1].key
 
-    async def _done_at(self, key: str) -> Step | None:
-        """The step that an earlier run has done at ``key``, which comes after all that were asked for."""
-        return await self._earlier.reach(key)
-
     async def _remembered(self) -> str | None:
         """The identity of the folder that was synced to this destination before."""
         first = await self._catalogue.entries(memory_of(self._source, self._dest), 1)
@@ -213,7 +209,7 @@ class Planner:
             case _:
                 plan.notes += 1
         before = None if dest is None else dest.etag
-        earlier = await self._done_at(item.key)
+        earlier = await self._earlier.reach(item.key)
         if earlier is not None and act is Act.NOTE:
             return
         if act is not Act.NOTE:
@@ -243,7 +239,7 @@ class Planner:
             self._plan.empty = False
         key = spelled(trouble.key)
         # Two names that cannot be shown may come out alike.
-        if self._plan.notes >= MOST_NOTES or key in self._noted or await self._done_at(trouble.key) is not None:
+        if self._plan.notes >= MOST_NOTES or key in self._noted or await self._earlier.reach(trouble.key) is not None:
             return
         self._plan.notes += 1
         self._noted.add(key)

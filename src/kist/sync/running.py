@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 
 import msgspec
 
 from kist.errors import BucketNotEmpty, CatalogueBusy, KistError, LeaseLost, SourceMissing, Stopped, WrongState
 from kist.model.changes import Change, Forget, Keep, Swap
 from kist.model.job import Act, Entry, Job, JobState, Progress, Step, StepState
-from kist.model.limits import Limits
 from kist.ports.catalogue import Catalogue
 from kist.ports.lease import Lease
 from kist.ports.system import Clock
@@ -29,19 +29,24 @@ from kist.sync.undoing import Undoer
 
 DELETED_TOGETHER = 100
 
-__all__ = ["Runner", "Sides"]
-
 
 class Runner:
-    """One job under way. ``told`` hears of progress."""
+    """One job under way. ``trash_life``: for how long a folder keeps what was put aside. ``told`` hears of progress."""
 
     def __init__(
-        self, catalogue: Catalogue, clock: Clock, lease: Lease, sides: Sides, told: Callable[[Job], None] | None = None
+        self,
+        catalogue: Catalogue,
+        clock: Clock,
+        lease: Lease,
+        sides: Sides,
+        trash_life: timedelta,
+        told: Callable[[Job], None] | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._clock = clock
         self._lease = lease
         self._sides = sides
+        self._trash_life = trash_life
         options = lease.job.options
         self._journal = journal = Journal(lease, clock, told or (lambda job: None))
         self._pace = Pace(clock, at_once=1 if options.wait else options.at_once, rate=options.rate)
@@ -148,7 +153,7 @@ class Runner:
 
     async def _tidy(self) -> None:
         if self._lease.job.options.undo_of is None:  # an undo needs what is old
-            old = self._clock.now() - Limits().trash_life
+            old = self._clock.now() - self._trash_life
             await self._sides.dest.tidy(old.timestamp(), self._lease.job.id)
 
     async def _send(self) -> None:
@@ -243,7 +248,6 @@ class Runner:
             size=0,
             modified=0,
             etag=self._identity,
-            sha256=None,
             job=self._lease.job.id,
         )
         await self._journal.write_down(Keep(kept))
@@ -251,7 +255,7 @@ class Runner:
     async def _drop_parts(self) -> None:
         """End multipart uploads that nobody goes on with. What the store does not let go of now, it keeps."""
         dest, job, after = self._sides.dest, self._lease.job, ""
-        if not isinstance(dest, BucketTree) or dest.takes_parts is None or not (self._steps.began_parts or job.plan):
+        if not isinstance(dest, BucketTree) or dest.takes_parts is None or not self._steps.began_parts:
             return
         while page := await self._catalogue.steps(job.id, PAGE, after):
             after = page[-1].key

@@ -35,7 +35,8 @@ class Steps:
         self._carrier = carrier
         self._journal = journal
         self._looked = 0
-        self.began_parts = lease.job.resumed
+        self.began_parts = lease.job.resumed or lease.job.plan is not None
+        """Whether multipart uploads may have begun, in this run or an earlier one."""
 
     async def carry_out(self, step: Step, read: Read = None) -> None:
         """Send or bring back one file, and note it. ``read``: its bytes, where they were read ahead."""
@@ -49,7 +50,6 @@ class Steps:
             size=found.size,
             modified=-1 if restored else step.modified,  # what was brought back is not what the source has
             etag=found.etag,
-            sha256=None,
             job=self._lease.job.id,
         )
         self._journal.note(Swap(step, done), Keep(entry))

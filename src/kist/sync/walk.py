@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from operator import itemgetter
 
 from kist.errors import BadName
@@ -87,7 +87,7 @@ def _looked_at(entry: os.DirEntry[str], key: str) -> Item | Trouble:
         return Trouble(key, f"cannot be read: {error.strerror}", hides=True)
 
 
-def batches(walk: Iterator[Item | Trouble]) -> Iterator[list[Item | Trouble]]:
+def batches(walk: Iterator[Item | Trouble]) -> Generator[list[Item | Trouble], None, None]:
     """What a walk finds, a thousand at a time."""
     batch: list[Item | Trouble] = []
     for found in walk:

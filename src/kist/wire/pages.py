@@ -38,11 +38,16 @@ def refuse_foreign_forms(call: Call, origins: frozenset[str]) -> None:
 def refuse_foreign_changes(call: Call) -> None:
     """``NotAllowed`` for a GET of an older contract that changes something and comes from a page of another site.
 
-    Any page can make a browser send a GET, by an image or a link. What changes something by other methods is guarded
-    by what browsers ask for first.
+    Any page can make a browser send a GET, by an image or a link. Changes by other methods were judged when the caller
+    was let in.
     """
-    if call.method in _SAFE and call.headers.get("sec-fetch-site") not in (None, *_OWN_PAGES):
+    if call.method in _SAFE and not is_own_page(call):
         raise NotAllowed("pages of other sites change nothing by GET: send this by POST")
+
+
+def is_own_page(call: Call) -> bool:
+    """Whether a page of this server, or no page at all, sent this, as far as the browser says."""
+    return call.headers.get("sec-fetch-site") in (None, *_OWN_PAGES)
 
 
 def _from_elsewhere(call: Call, origins: frozenset[str]) -> bool:

@@ -71,3 +71,12 @@ def test_a_run_ends_when_enough_was_read(world: DirectWorld, monkeypatch: pytest
         direct(world, large(b"x"))
     monkeypatch.setattr(digests, "ENOUGH", 150_000)
     assert [drive(world.kist.digests.fill()) for _ in range(3)] == [2, 1, 0]
+
+
+def test_files_that_cannot_be_read_keep_no_later_run_waiting(
+    world: DirectWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = sorted((direct(world, large(bytes([65 + number]))) for number in range(4)), key=lambda file: file.id)
+    drive(world.store.erase(files[0].place, files[1].place))
+    monkeypatch.setattr(digests, "ENOUGH", 150_000)
+    assert sum(drive(world.kist.digests.fill()) for _ in range(3)) == 2

@@ -13,6 +13,7 @@ from tests.unit.service.world import ANN, BOB, ROOT, World
 from kist.drive import drive
 from kist.errors import CatalogueBusy, FileMissing, Invalid, LinkMissing, Misconfigured, NotSignedIn, TooMany
 from kist.model.actor import ANONYMOUS, Action, Actor
+from kist.model.changes import Change
 from kist.model.link import Disposition, Link
 from kist.service.links import LinkTerms
 from kist.service.tokens import link_id, link_token
@@ -184,6 +185,28 @@ def test_a_revoked_link_keeps_no_other_from_being_counted(world: World) -> None:
     drive(world.kist.links.revoke(ANN, links[1][0].id))
     assert drive(world.kist.links.write_down()) == 2
     assert [drive(world.catalogue.link(link.id)).uses for link, _ in links] == [1, 0, 1]
+
+
+def test_no_use_is_counted_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the links was revoked, so each is written by itself, and in the middle of that the catalogue goes away."""
+    links = [one(world) for _ in range(3)]
+    for _, token in links:
+        follow(world, token)
+    drive(world.kist.links.revoke(ANN, links[2][0].id))
+    commit, calls = type(world.catalogue).commit, []
+
+    async def sometimes(catalogue: Any, *changes: Change) -> None:
+        calls.append(changes)
+        if len(calls) == 3:
+            raise CatalogueBusy("the database is locked")
+        await commit(catalogue, *changes)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(world.catalogue), "commit", sometimes)
+        with pytest.raises(CatalogueBusy):
+            drive(world.kist.links.write_down())
+    assert drive(world.kist.links.write_down()) == 1
+    assert [drive(world.catalogue.link(link.id)).uses for link, _ in links] == [1, 1, 0]
 
 
 def test_uses_wait_while_the_catalogue_is_down(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

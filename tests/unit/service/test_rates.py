@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kist.errors import TooMany
-from kist.service.rates import MOST_KNOWN, Buckets, Rates
+from kist.service.rates import MOST_KNOWN, Rates, TokenBuckets
 from kist.testing.clock import FakeClock
 
 
@@ -41,7 +41,7 @@ def test_addresses_have_their_own() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    buckets = Buckets(FakeClock(), (1, 1.0))
+    buckets = TokenBuckets(FakeClock(), (1, 1.0))
     for number in range(MOST_KNOWN * 2):
         buckets.take(str(number))
     assert len(buckets._left) == MOST_KNOWN

@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Meta
 
 from kist.dialects.crowdbotics.addresses import SERVICE
-from kist.dialects.crowdbotics.fields import acting, read_fields, sent_fields
+from kist.dialects.crowdbotics.fields import acting, read_fields
 from kist.dialects.crowdbotics.refusals import CREATE, DELETE, LIST, asking
+from kist.dialects.rest_framework import sent_fields
 from kist.errors import AlreadyThere, BadName, BucketMissing, BucketNotEmpty, NotAllowed
 from kist.service.kist import Kist
 from kist.wire.call import Call

@@ -9,11 +9,8 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.inspect import IntType, Type
 
-from kist.errors import BadName, Invalid, NotAllowed, WrongType
+from kist.errors import BadName, Invalid, NotAllowed
 from kist.model.actor import Actor, check_actor_id
-from kist.wire.call import Call, Query
-from kist.wire.decoding import FORM_URLENCODED, decode_json, is_json, read_urlencoded
-from kist.wire.parts import FORM_DATA, form_parts
 
 REQUIRED = "This field is required."
 _INTEGER = re.compile(r"\s*([+-]?[0-9]{1,18})(?:\.0*)?\s*", re.ASCII)
@@ -24,28 +21,6 @@ T = TypeVar("T", bound=msgspec.Struct)
 def wrong_fields(wrong: dict[str, list[str]]) -> Invalid:
     """The error for fields that break a rule of form: sentences by the name of their field."""
     return Invalid("; ".join(f"{name}: {' '.join(said)}" for name, said in wrong.items()), fields=wrong)
-
-
-async def sent_fields(call: Call) -> dict[str, Any]:
-    """The fields of a small body: JSON, or a form of either kind. Of a field that is sent twice the last counts."""
-    if call.content_type == FORM_DATA:
-        return {part.name: await part.text() async for part in form_parts(call) if not part.is_file}
-    if call.content_type == FORM_URLENCODED:
-        return last_values(await read_urlencoded(call))
-    raw = await call.body.read(call.body.limit or 0) if call.body.length != 0 else b""
-    if not raw and is_json(call.content_type):
-        return {}
-    if not is_json(call.content_type):
-        raise WrongType(f'Unsupported media type "{call.content_type}" in request.')
-    sent = decode_json(raw, object)
-    if not isinstance(sent, dict):
-        raise wrong_fields({"non_field_errors": ["Invalid data. Expected a dictionary."]})
-    return sent
-
-
-def last_values(query: Query) -> dict[str, Any]:
-    """The fields of a query, the last of those that have one name."""
-    return {name: query.all(name)[-1] for name in query.names()}
 
 
 def read_fields(values: Mapping[str, Any], kind: type[T]) -> T:

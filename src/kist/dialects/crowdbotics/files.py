@@ -17,9 +17,10 @@ from msgspec import Meta
 
 from kist.dialects.crowdbotics.addresses import SERVICE
 from kist.dialects.crowdbotics.buckets import BucketName
-from kist.dialects.crowdbotics.fields import acting, last_values, read_fields, sent_fields
+from kist.dialects.crowdbotics.fields import acting, read_fields
 from kist.dialects.crowdbotics.refusals import DELETE_OBJECT, HEAD, PUT, asking
 from kist.dialects.doors import Form, declared_by_part, form_taken, intent_of
+from kist.dialects.rest_framework import last_values, sent_fields
 from kist.errors import (
     BadName,
     BucketMissing,
@@ -38,6 +39,7 @@ from kist.service.incoming import Incoming
 from kist.service.kist import Kist
 from kist.wire.call import Call
 from kist.wire.download import shown_as
+from kist.wire.pages import is_own_page
 from kist.wire.parts import Part
 from kist.wire.reply import Reply
 from kist.wire.routes import BodyKind, Needs, Route
@@ -162,7 +164,7 @@ async def _save(call: Call, kist: Kist, fields: Mapping[str, Any]) -> Reply:
     """A GET that writes: never for HEAD, and never because a page of another site said so."""
     if call.method != "GET":
         raise WrongMethod("only GET writes the file", allowed="GET, OPTIONS")
-    if call.headers.get("sec-fetch-site") not in (None, "none", "same-origin"):
+    if not is_own_page(call):
         raise NotAllowed("pages of other sites may have nothing written here")
     if kist.saving is None:
         raise Unsupported("nothing is written on this server: its operator has not set PATH_TO_SAVE_FILE")

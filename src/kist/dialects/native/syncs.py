@@ -38,7 +38,7 @@ class NewSync(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     compare: Compare = Compare.TIME
     include: Annotated[tuple[str, ...], Meta(description="patterns of keys; none for all", max_length=1000)] = ()
     exclude: Annotated[tuple[str, ...], Meta(description="neither sent nor deleted", max_length=1000)] = ()
-    max_delete: Annotated[int, Meta(ge=0, description="more deletions wait for a yes")] = 100
+    max_delete: Annotated[int, Meta(ge=0, description="more deletions wait for a yes")] = SyncOptions().max_delete
     immutable: Annotated[bool, Meta(description="nothing is overwritten")] = False
     rate: Annotated[int, Meta(ge=1, description="bytes a second at most")] | None = None
     at_once: Annotated[int, Meta(ge=1, le=MOST_AT_ONCE, description="operations at a time")] | None = None

@@ -12,7 +12,7 @@ _POLICY = (("policy", ""),)
 
 
 async def equip(sender: Sender, bucket: str, like: str) -> None:
-    """Give ``bucket`` what ``like`` has. Servers without one of the two keep none of it back of the other."""
+    """Give ``bucket`` what ``like`` has. A server that lacks one of the two still gets the other."""
     failed: KistError | None = None
     try:
         rules = await get_cors(sender, like)
