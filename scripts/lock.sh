@@ -17,9 +17,9 @@ compile() { # OUTPUT INPUT...
     --fork-strategy fewest --generate-hashes --no-header --output-file "$output" >/dev/null
 }
 
-compile run.txt pyproject.toml --group build
+compile run.txt pyproject.toml --extra django --group build
 compile aws.txt pyproject.toml --extra aws --constraint requirements/run.txt
-compile dev.txt pyproject.toml --group dev --extra aws --constraint requirements/aws.txt --constraint requirements/run.txt
+compile dev.txt pyproject.toml --group dev --extra aws --extra django --constraint requirements/aws.txt --constraint requirements/run.txt
 compile ministack.txt --group ministack
 compile swift.txt --group swift
 compile bench.txt --group bench --constraint requirements/dev.txt

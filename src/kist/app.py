@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kist.detection import detect
+from kist.drive import right_here
 from kist.errors import AlreadyThere, Misconfigured, Unavailable
 from kist.model.actor import Actor, Role
 from kist.ports.catalogue import Catalogue
@@ -102,6 +103,13 @@ async def open_ports(settings: Settings, clock: Clock, ids: Ids) -> Ports:
         except Unavailable as error:
             log.warning("the store cannot be reached yet: %s", error.message)
         opened.pop_all()  # from here on the Kist closes them
+    return fill_ports(settings, clock, ids, aside, store=store, catalogue=catalogue, secret=secret)
+
+
+def fill_ports(
+    settings: Settings, clock: Clock, ids: Ids, aside: Aside, *, store: ObjectStore, catalogue: Catalogue, secret: bytes
+) -> Ports:
+    """The sockets of the service with these in them, and what else the settings say."""
     return Ports(
         store=store,
         catalogue=catalogue,
@@ -174,10 +182,23 @@ def signing_secret(settings: Settings, ids: Ids) -> bytes:
 
 def open_store(settings: Settings, clock: Clock, ids: Ids, aside: Aside, secret: bytes) -> ObjectStore:
     """The store whose module is named by the scheme of the store's URL."""
-    secrets = {name: secret.reveal() for name, secret in settings.s3_secrets.items()}
-    wiring = Wiring(settings.store, clock, ids, aside, secrets, token_secret=secret, public_url=settings.address)
+    wiring = Wiring(settings.store, clock, ids, aside, _revealed(settings), secret, settings.address)
     store: ObjectStore = adapter("stores", settings.store).connect(wiring)
     return store
+
+
+def open_blocking_store(
+    settings: Settings, clock: Clock, ids: Ids, secret: bytes, public_url: Callable[[], str]
+) -> ObjectStore:
+    """The same store for hosts without an event loop: it blocks its thread, and never suspends."""
+    module = adapter("stores", settings.store)
+    wiring = Wiring(settings.store, clock, ids, right_here, _revealed(settings), secret, public_url)
+    store: ObjectStore = getattr(module, "connect_blocking", module.connect)(wiring)
+    return store
+
+
+def _revealed(settings: Settings) -> dict[str, str]:
+    return {name: secret.reveal() for name, secret in settings.s3_secrets.items()}
 
 
 async def open_catalogue(settings: Settings, clock: Clock, ids: Ids, aside: Aside) -> Catalogue:

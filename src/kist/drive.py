@@ -6,7 +6,7 @@ never suspend, one ``send(None)`` runs it to its end in the same thread and the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
@@ -30,6 +30,12 @@ def drive(coro: Coroutine[Any, Any, T]) -> T:
     culprit = _innermost(coro)
     coro.close()
     raise Suspended(f"{culprit} suspended: blocking code must be given blocking adapters, or run it in an event loop")
+
+
+def drive_awaitable(awaitable: Awaitable[T]) -> T:
+    """The same for what a protocol promises no more of than that it can be awaited."""
+    result: T = drive(_step(awaitable))
+    return result
 
 
 def drive_each(source: AsyncIterable[T]) -> Iterator[T]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kist.setting_texts import (
+    STORE_NAMES,
     Secret,
     parse_addresses,
     parse_anonymous,
@@ -175,3 +176,8 @@ SETTINGS: tuple[Setting, ...] = (
         parse_addresses,
     ),
 )
+
+OLDER_NAMES: tuple[str, ...] = tuple(
+    dict.fromkeys((*STORE_NAMES, *(name for setting in SETTINGS for name in setting.older)))
+)
+"""What the settings of the five older systems are called."""

@@ -15,6 +15,8 @@ from kist.model.media import clean_type
 
 _BUCKET_NAMES = ("AWS_BUCKET_NAME", "AWS_STORAGE_BUCKET_NAME", "S3_BUCKET_NAME")
 _REGION_NAMES = ("AWS_STORAGE_REGION", "AWS_DEFAULT_REGION", "REGION")
+STORE_NAMES = (*_BUCKET_NAMES, *_REGION_NAMES, "AWS_ENDPOINT_URL", "MINIO_PORT")
+"""Names of older systems that describe the store together."""
 
 
 class Secret:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.types import Scope
 
-HeaderPairs = list[tuple[bytes, bytes]]
+from kist.wire.heads import HeaderPairs
 
 _ALLOWED = (
     "authorization, content-type, content-digest, content-md5, x-amz-acl, range, if-match, if-none-match, if-range, "

@@ -10,19 +10,19 @@ from urllib.parse import quote
 
 from starlette.types import Receive, Scope, Send
 
-from kist.asgi.admission import Room, Served, UploadSlots, admit, check_body, declared_length
+from kist.asgi.admission import Room, Served, UploadSlots
 from kist.asgi.cors import Cors
 from kist.asgi.logs import AccessLine, write_access, writes_access
 from kist.asgi.messages import Sending, read_call
 from kist.asgi.options import HostOptions
-from kist.errors import Broken, KistError, Unavailable
 from kist.model.origin import origin_of
 from kist.ports.measures import CountsRequests
 from kist.system import SystemClock
+from kist.wire import failures
+from kist.wire.admission import admit, check_body, declared_length
 from kist.wire.call import Call
 from kist.wire.reply import Reply
 from kist.wire.routes import BodyKind, Dialect, Route
-from kist.wire.statuses import error_headers
 
 log = logging.getLogger("kist")
 ticks = SystemClock().ticks
@@ -105,19 +105,8 @@ class Endpoint:
 
 
 def show(error: Exception, call: Call, owner: Owner) -> Reply:
-    """The reply that tells of ``error`` in the dialect's shape. What nobody foresaw is logged, and not shown."""
-    path = owner.template or call.path
-    if not isinstance(error, KistError):
-        log.error("%s %s failed", call.method, path, exc_info=error)
-        error = Broken("something went wrong on the server; its log says what")
-    elif isinstance(error, Broken):
-        log.error("%s %s: %s", call.method, path, error.message, exc_info=error)
-    elif isinstance(error, Unavailable):
-        log.warning("%s %s: %s: %s", call.method, path, error.code, error.message)
-    reply = owner.dialect.show_error(error, call)
-    missing = [(name, value) for name, value in error_headers(error) if not reply.has(name)]
-    reply.headers = [*reply.headers, *missing]
-    return reply
+    """The reply that tells of ``error`` in the words of the dialect that owns the request."""
+    return failures.show(error, call, owner.dialect, owner.template or call.path)
 
 
 async def send_reply(

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from kist.asgi.cors import HeaderPairs
-from kist.errors import Broken, Incomplete
+from kist.errors import Incomplete
 from kist.wire.body import Body, Pull
 from kist.wire.call import Call, Headers, Query
+from kist.wire.heads import NO_BODY, HeaderPairs, head_of
 from kist.wire.reply import Reply
-
-_ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
-_NO_STORE = (b"cache-control", b"no-store")
-_BREAKS_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_NO_BODY = frozenset({204, 304})
 
 
 def read_call(scope: Scope, receive: Receive, params: dict[str, str], base_url: str) -> Call:
@@ -71,7 +65,7 @@ class Sending:
             start, body = _start(reply, added), reply.body
             self.status = reply.status
             await self._send(start)
-            if head or reply.status in _NO_BODY:
+            if head or reply.status in NO_BODY:
                 body = b""
             if isinstance(body, bytes):
                 await self._send({"type": "http.response.body", "body": body})
@@ -94,20 +88,4 @@ class Sending:
 
 
 def _start(reply: Reply, added: HeaderPairs) -> dict[str, Any]:
-    headers = [*_ALWAYS, *added]
-    cached = False
-    for name, value in reply.headers:
-        if _BREAKS_HEADER.search(value):
-            raise Broken(f"the header {name} would break the answer")
-        key = name.lower().encode("latin-1")
-        if key == b"cache-control":
-            cached = True
-        if key != b"x-content-type-options":
-            headers.append((key, value.encode("latin-1")))
-    if not cached:
-        headers.append(_NO_STORE)
-    if reply.status not in _NO_BODY:
-        length = len(reply.body) if reply.length is None and isinstance(reply.body, bytes) else reply.length
-        if length is not None:
-            headers.append((b"content-length", b"%d" % length))
-    return {"type": "http.response.start", "status": reply.status, "headers": headers}
+    return {"type": "http.response.start", "status": reply.status, "headers": head_of(reply, added)}

@@ -110,7 +110,7 @@ async def create(call: Call, kist: Kist, *, mount: str) -> Reply:
     asked = _checked(await sent_fields(call), kist.limits)
     intent = Intent(
         name=asked.filename or UNNAMED,
-        type=_type_of(asked.filename),
+        type=type_of(asked.filename),
         visibility=asked.acl,
         metadata={FILE_KEY: asked.file_key} if asked.file_key else {},
     )
@@ -201,7 +201,7 @@ def _refuse_null(given: object) -> None:
         raise Invalid("This field may not be null.")
 
 
-def _type_of(name: str) -> str:
+def type_of(name: str) -> str:
     """The media type by the extension: the contract's client never says one."""
     return _TYPES.get(PurePosixPath(name).suffix.lower(), UNKNOWN)
 
@@ -276,6 +276,11 @@ def _routes(name: str, mount: str) -> tuple[Route, ...]:
             errors=(FileMissing, Incomplete, UploadRefused, InProgress),
         ),
     )
+
+
+def dialect_at(mount: str) -> Dialect:
+    """The contract at one mount alone, for hosts that have URL confs of their own. Empty: right below the base URL."""
+    return Dialect(name="dabapps", show_error=show_error, routes=_routes("dabapps", mount))
 
 
 DIALECT = Dialect(

@@ -58,7 +58,8 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
 class Intent(Declared, frozen=True, kw_only=True):
     """What a caller says of a new file before sending it.
 
-    ``bucket`` None means the base bucket. ``repeat`` makes the request safe to send again.
+    ``bucket`` None means the base bucket. ``repeat`` makes the request safe to send again. ``file_id``: a UUID4 that
+    an application has given the file already, None for a new one; no dialect lets callers choose it.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Intent(Declared, frozen=True, kw_only=True):
     visibility: Visibility = Visibility.PRIVATE
     metadata: dict[str, str] = {}
     repeat: Repeat | None = None
+    file_id: str | None = None
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):

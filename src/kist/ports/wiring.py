@@ -24,7 +24,8 @@ class Wiring:
     """``url`` as in the settings, with a password perhaps; ``secrets`` by name (``key``, ``secret``, …). Neither is
     ever shown by a repr.
 
-    ``token_secret`` signs what a store answers itself, under ``public_url``, the address of this Kist.
+    ``token_secret`` signs what a store answers itself, under ``public_url``, the address of this Kist; a function where
+    the host knows it only while it answers a request.
     """
 
     url: str = field(repr=False)
@@ -33,4 +34,4 @@ class Wiring:
     aside: Aside
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     token_secret: bytes = field(default=b"", repr=False)
-    public_url: str = ""
+    public_url: str | Callable[[], str] = ""

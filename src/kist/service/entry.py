@@ -57,6 +57,11 @@ class Entry:
             self._rates.count_actor(actor.id)
         return actor
 
+    async def welcome(self, actor: Actor, *, address: str) -> None:
+        """Note a request of somebody whom the host knows already. ``TooMany`` as with ``admit``."""
+        self._rates.count_address(address)
+        self._rates.count_actor(actor.id)
+
     async def _recognise(self, token: str) -> Actor:
         if self._recognise_token is not None and not token.startswith(PREFIX):
             actor = self._recognise_token(token)

@@ -23,7 +23,7 @@ async def new_file(ports: Ports, actor: Actor, intent: Intent, key: str, at: Add
     bucket = await bucket_to_fill(ports, actor, intent.bucket) if at is None else at.bucket
     now = ports.clock.now()
     return File(
-        id=ports.ids.uuid(),
+        id=intent.file_id or ports.ids.uuid(),
         name=clean_name(intent.name),
         owner=actor.id,
         bucket=bucket,

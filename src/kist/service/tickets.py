@@ -100,6 +100,21 @@ class Tickets:
         entry = audited(self._ports, actor, Action.WRITE, file)
         return await self._open(upload, way, [*entry, *self._remembered(actor, repeat, upload)])
 
+    async def again(self, actor: Actor, file_id: str, wish: Wish = Wish()) -> Ticket:
+        """A new ticket for a file that has never been complete, whatever became of the tickets before.
+
+        ``FileMissing`` when there is no such file of ``actor``; then as ``ticket`` and ``begin``.
+        """
+        check_signed_in(actor)
+        file = await self._ports.catalogue.file(file_id)
+        if file.state is not FileState.PENDING or not (actor.is_admin or actor.id == file.owner):
+            raise FileMissing("there is no such file, or it is complete")
+        under_way = await self._ports.catalogue.upload_of(file_id)
+        if under_way is not None:
+            return await self.ticket(actor, under_way.id, wish.life)
+        way = await self._ways.choose(file.bucket, wish.way, None, plain=wish.plain)
+        return await self._open(self._upload(actor, Declared(type=file.type), file, way, wish), way, [])
+
     async def get(self, actor: Actor, upload_id: str) -> Upload:
         """The upload, for whom it concerns: who began it, the owner of its file, admins. ``UploadMissing``."""
         check_signed_in(actor)
@@ -128,7 +143,7 @@ class Tickets:
         self._check_open(upload)
         return signed_parts(self._ports, upload, numbers)
 
-    async def ticket(self, actor: Actor, upload_id: str) -> Ticket:
+    async def ticket(self, actor: Actor, upload_id: str, life: timedelta | None = None) -> Ticket:
         """A new ticket for the same upload: the one before it, and what came by it, count no more.
 
         An upload in parts goes on where it is. One that has ended starts over: after completion with WRITE on its
@@ -143,7 +158,7 @@ class Tickets:
         if upload.state is UploadState.OPEN and upload.way is Way.PARTS:
             expires_at = self._ports.clock.now() + self._ports.limits.upload_life
             return await self._issue(await self._started(await self._prolonged(upload, expires_at)), way)
-        again = self._again(upload, file)
+        again = self._again(upload, file, life)
         was_open = upload.state is UploadState.OPEN
         changes = doomed_tickets(self._ports, upload) if was_open else reserved(again, self._ports.limits)
         entry = () if again.new else audited(self._ports, actor, Action.WRITE, file)
@@ -224,10 +239,10 @@ class Tickets:
     def _new_key(self, way: Way) -> str:
         return (PARTS if way is Way.PARTS else STAGING) + self._ports.ids.token()
 
-    def _again(self, upload: Upload, file: File) -> Upload:
+    def _again(self, upload: Upload, file: File, life: timedelta | None) -> Upload:
         """The upload as it starts over, at a new place."""
         limits = self._ports.limits
-        life: timedelta = limits.upload_life if upload.way is Way.PARTS else limits.ticket_life
+        life = life or (limits.upload_life if upload.way is Way.PARTS else limits.ticket_life)
         was_open = upload.state is UploadState.OPEN
         again: Upload = msgspec.structs.replace(
             upload,

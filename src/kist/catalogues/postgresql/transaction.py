@@ -9,7 +9,7 @@ import asyncpg
 
 from kist.catalogues.postgresql.meaning import Failure, InDoubt, NotBegun, is_lost
 from kist.catalogues.postgresql.parameters import bound
-from kist.catalogues.sql.statements import Statement
+from kist.catalogues.sql.statements import Statement, in_order
 from kist.errors import Broken
 
 MANY_ALIKE = 20
@@ -66,7 +66,7 @@ class _Transaction:
     async def run_all(self, statements: Sequence[Statement]) -> int | None:
         if _are_alike(statements) and await self._run_alike(statements):
             return None
-        for index in _order(statements):
+        for index in in_order(statements):
             statement = statements[index]
             marks = self._mark is None and statement.counted
             if not await (self._run_marked(statement) if marks else self.run(statement)):
@@ -114,11 +114,6 @@ class _Transaction:
             return False
         self._mark = (rows[0][0], rows[0][1])
         return True
-
-
-def _order(statements: Sequence[Statement]) -> list[int]:
-    """The indexes of the statements in the order to run them: see ``Statement.wanted``."""
-    return sorted(range(len(statements)), key=lambda index: statements[index].wanted or "")
 
 
 def _are_alike(statements: Sequence[Statement]) -> bool:

@@ -5,6 +5,7 @@ The texts are made from the table descriptions alone; values only ever travel as
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from string import Template
 from typing import Any
@@ -55,6 +56,11 @@ class Statement(msgspec.Struct, frozen=True):
     params: dict[str, Any] = {}
     counted: bool = True
     wanted: str | None = None
+
+
+def in_order(statements: Sequence[Statement]) -> list[int]:
+    """The indexes of the statements in the order to run them: see ``Statement.wanted``."""
+    return sorted(range(len(statements)), key=lambda index: statements[index].wanted or "")
 
 
 class Writer:

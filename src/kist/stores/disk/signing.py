@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -29,16 +29,15 @@ _decode = msgspec.msgpack.Decoder(Grant).decode
 
 
 class Signing:
-    """Signs and verifies with a key made from ``secret``, for requests to ``public_url``.
+    """Signs and verifies with a key made from ``secret``, for requests to ``public_url`` (or to what it returns).
 
     Without a secret of 32 bytes nothing is signed and nothing verified: ``Misconfigured``.
     """
 
-    def __init__(self, secret: bytes, public_url: str, clock: Clock) -> None:
+    def __init__(self, secret: bytes, public_url: str | Callable[[], str], clock: Clock) -> None:
         # The secret may sign other things elsewhere: a token of theirs is none of ours.
         self._key = hmac.digest(secret, _PURPOSE, "sha256") if len(secret) >= SHORTEST_SECRET else None
-        self._url = public_url.rstrip("/") + "/door"
-        self._public = bool(public_url)
+        self._public_url = public_url
         self._clock = clock
 
     def request(
@@ -56,7 +55,7 @@ class Signing:
         end = _end(since or self._clock.now(), seconds)
         signed = tuple((name.lower(), value) for name, value in headers)
         grant = Grant(method=method, place=place, expires_at=end, headers=signed, query=tuple(query))
-        url = f"{self._url}/{self._token(grant)}"
+        url = f"{self._url()}/{self._token(grant)}"
         return SignedRequest(method=method, url=url, headers=tuple(headers), expires_at=end)
 
     def form(self, place: Place, expires: timedelta, limits: FormLimits) -> SignedForm:
@@ -64,7 +63,7 @@ class Signing:
         end = _end(self._clock.now(), whole_seconds(expires))
         token = self._token(Grant(method="POST", place=place, expires_at=end, form=limits))
         return SignedForm(
-            url=self._url, fields=(("key", place.key), *limits.fields, ("policy", token)), expires_at=end
+            url=self._url(), fields=(("key", place.key), *limits.fields, ("policy", token)), expires_at=end
         )  # fmt: skip
 
     def verify(self, token: str) -> Grant:
@@ -79,9 +78,13 @@ class Signing:
             raise Expired("Request has expired")
         return grant
 
-    def _token(self, grant: Grant) -> str:
-        if not self._public:
+    def _url(self) -> str:
+        public = self._public_url if isinstance(self._public_url, str) else self._public_url()
+        if not public:
             raise Misconfigured("KIST_PUBLIC_URL: signed URLs begin with the address of this server, set it")
+        return public.rstrip("/") + "/door"
+
+    def _token(self, grant: Grant) -> str:
         text = _text(_encode(grant))
         return f"{text.decode()}.{self._proof(text).decode()}"
 

@@ -19,12 +19,26 @@ from kist.stores.s3.together import Together, at_once, one_by_one
 from kist.stores.s3.transport import Transport
 from kist.stores.s3.url import read_url
 
-__all__ = ["CopyLimits", "S3Settings", "S3Store", "assemble", "connect", "open_blocking_store", "open_store"]
+__all__ = [
+    "CopyLimits",
+    "S3Settings",
+    "S3Store",
+    "assemble",
+    "connect",
+    "connect_blocking",
+    "open_blocking_store",
+    "open_store",
+]
 
 
 def connect(wiring: Wiring) -> S3Store:
     """The store that a URL like ``s3://bucket?endpoint=…&region=…`` names, for the event loop."""
     return open_store(read_url(wiring), wiring.clock, wiring.ids, wiring.aside)
+
+
+def connect_blocking(wiring: Wiring) -> S3Store:
+    """The same for hosts without an event loop."""
+    return open_blocking_store(read_url(wiring), wiring.clock, wiring.ids)
 
 
 def open_store(settings: S3Settings, clock: Clock, ids: Ids, aside: Aside | None = None) -> S3Store:

@@ -1,0 +1,98 @@
+"""Composition root of the Django host: one Kist for each process, made when it is first asked for."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import suppress
+from functools import partial
+from threading import RLock
+from typing import NamedTuple
+
+from django.db import router
+
+from kist.app import fill_ports, join, make_base_bucket, make_home, open_blocking_store, prometheus, token_reader
+from kist.django.addresses import public_url
+from kist.django.catalogue import DjangoCatalogue
+from kist.django.config import read_django_settings
+from kist.drive import drive, right_here
+from kist.errors import KistError, Unavailable
+from kist.service.kist import Kist
+from kist.service.ports import Ports
+from kist.service.rates import Rates
+from kist.settings import Settings
+from kist.system import SystemClock, SystemIds, wait_blocking
+
+log = logging.getLogger("kist")
+
+
+class Assembled(NamedTuple):
+    """The Kist of this process, what it was made of, and in which process: a fork makes its own."""
+
+    kist: Kist
+    ports: Ports
+    settings: Settings
+    process: int
+
+
+_lock = RLock()
+_assembled: Assembled | None = None
+
+
+def assembled() -> Assembled:
+    """The Kist of this process and its parts, made at the first call. ``Misconfigured`` when it cannot work."""
+    global _assembled  # noqa: PLW0603 - one for each process is what it is for
+    made = _assembled
+    if made is None or made.process != os.getpid():
+        with _lock:
+            made = _assembled
+            if made is None or made.process != os.getpid():
+                made = _assembled = assemble(read_django_settings(), alias())
+    return made
+
+
+def kist() -> Kist:
+    """The Kist of this process. Its verbs are coroutines that never suspend: ``drive`` runs them."""
+    return assembled().kist
+
+
+def forget() -> None:
+    """Have the next call make a Kist anew, as the settings say then."""
+    global _assembled
+    with _lock:
+        made, _assembled = _assembled, None
+    if made is not None and made.process == os.getpid():
+        with suppress(KistError):
+            drive(made.kist.close())
+
+
+def alias() -> str:
+    """The connection whose database holds the rows: where the project's routers send the app's models."""
+    from kist.django.models import UploadedFile  # models can be imported only once the apps are there
+
+    return router.db_for_write(UploadedFile)
+
+
+def assemble(settings: Settings, database: str) -> Assembled:
+    """A Kist over blocking adapters, its rows in the database of that alias."""
+    make_home(settings.home)
+    clock, ids = SystemClock(wait_blocking), SystemIds()
+    assert settings.secret is not None
+    secret = settings.secret.reveal().encode()
+    store = open_blocking_store(settings, clock, ids, secret, partial(public_url, settings))
+    catalogue = DjangoCatalogue(database)
+    ports = fill_ports(settings, clock, ids, right_here, store=store, catalogue=catalogue, secret=secret)
+    rates = Rates(clock, per_actor=settings.rate_key, per_address=settings.rate_address)
+    made = join(
+        ports,
+        recognise_token=token_reader(settings),
+        anonymous=settings.anonymous,
+        rates=rates,
+        measures=partial(prometheus, clock),
+    )
+    try:
+        drive(make_base_bucket(store, settings.bucket))
+        drive(made.ways.probe_once())
+    except Unavailable as error:
+        log.warning("the store cannot be reached yet: %s", error.message)
+    return Assembled(made, ports, settings, os.getpid())

@@ -1,0 +1,1 @@
+"""The Django app of Kist in this process and in servers of its own."""

@@ -1,0 +1,1 @@
+"""A project's own app: llamas with a file each."""
