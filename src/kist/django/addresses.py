@@ -1,7 +1,7 @@
 """Where this site is reached: what absolute URLs begin with.
 
-Django judges the Host header by ``ALLOWED_HOSTS``, so while a request is answered its own address can be used.
-Elsewhere, as in a command, only ``KIST["PUBLIC_URL"]`` can tell.
+Django judges the Host header by ``ALLOWED_HOSTS``, so while one of Kist's own views answers, the address that was asked
+can be used. Elsewhere only ``KIST["PUBLIC_URL"]`` can tell.
 """
 
 from __future__ import annotations
@@ -31,26 +31,23 @@ def asked_at(request: HttpRequest) -> Iterator[None]:
 
 
 def site_url(settings: Settings) -> str:
-    """Scheme and host of this site, without a trailing slash. ``Misconfigured`` when nobody knows them."""
+    """Scheme and host of this site, without a trailing slash; empty where nobody knows them."""
     if settings.public_url is not None:
         parts = urlsplit(settings.public_url)
         return f"{parts.scheme}://{parts.netloc}"
-    here = _asked_at.get()
-    if here is None:
-        raise Misconfigured(
-            "KIST: outside a request nobody knows the address of this site: set PUBLIC_URL, like https://www.example.com",
-            settings="KIST_PUBLIC_URL",
-        )
-    return here
+    return _asked_at.get() or ""
 
 
 def public_url(settings: Settings) -> str:
-    """What the disk store's signed URLs begin with: the site, and the path at which its URLs are included."""
+    """What the disk store's signed URLs begin with: the site, and the path at which its URLs are included.
+
+    Where nobody knows the site they are paths alone, like the URLs of Django's own media: pages of the site can use them.
+    """
     try:
-        path = reverse("kist-door:door-post")
+        path: str = reverse("kist-door:door-post")
     except NoReverseMatch as error:
         raise Misconfigured(
             "signed URLs of files on disk lead here: add path('', include('kist.django.urls.door')) to its URLs",
             settings="KIST_STORE",
         ) from error
-    return site_url(settings) + path.rstrip("/").removesuffix("/door")
+    return site_url(settings) + path.rstrip("/").removesuffix("/door") or "/"

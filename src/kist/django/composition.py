@@ -9,6 +9,7 @@ from functools import partial
 from threading import RLock
 from typing import NamedTuple
 
+from django.apps import apps
 from django.db import router
 
 from kist.app import fill_ports, join, make_base_bucket, make_home, open_blocking_store, prometheus, token_reader
@@ -68,9 +69,7 @@ def forget() -> None:
 
 def alias() -> str:
     """The connection whose database holds the rows: where the project's routers send the app's models."""
-    from kist.django.models import UploadedFile  # models can be imported only once the apps are there
-
-    return router.db_for_write(UploadedFile)
+    return router.db_for_write(apps.get_model("kist", "UploadedFile"))
 
 
 def assemble(settings: Settings, database: str) -> Assembled:

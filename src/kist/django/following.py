@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -51,15 +52,14 @@ def user_of(alias: str, owner: str) -> Any:
 
 
 def _keep(alias: str, files: list[File]) -> None:
-    from kist.django.models import UploadedFile  # the models need this package's signals
-
+    uploaded_file = apps.get_model("kist", "UploadedFile")
     rows = []
     for file in files:
         key = user_of(alias, file.owner)
         if key is not None:
             known = {"filename": file.name, "file_key": file.metadata.get(FILE_KEY, ""), "row_id": file.id}
-            rows.append(UploadedFile(id=file.id, user_id=key, **known))
-    UploadedFile._base_manager.using(alias).bulk_create(rows, ignore_conflicts=True)
+            rows.append(uploaded_file(id=file.id, user_id=key, **known))
+    uploaded_file._base_manager.using(alias).bulk_create(rows, ignore_conflicts=True)
 
 
 def _new(change: Change) -> bool:
@@ -77,6 +77,4 @@ def _ended(change: Change) -> Any:
 
 
 def _tell(signal: Any, file: File) -> None:
-    from kist.django.models import UploadedFile
-
-    signal.send_robust(UploadedFile, file=file)
+    signal.send_robust(apps.get_model("kist", "UploadedFile"), file=file)

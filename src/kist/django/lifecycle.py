@@ -6,36 +6,50 @@ posted is looked at in the store when it is completed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from kist.dialects.dabapps import UNNAMED, type_of
 from kist.django.composition import kist
 from kist.django.following import FILE_KEY
-from kist.django.rows import File
+from kist.django.rows import File as FileRow
 from kist.django.states import AWAIT_COMPLETE, COMPLETED, NEW
 from kist.drive import drive
 from kist.errors import FileMissing, Invalid, WrongState
 from kist.model.actor import Actor
-from kist.model.file import Visibility
+from kist.model.file import File, Visibility
 from kist.model.ticket import Ticket
 from kist.model.upload import Declared, Intent, Way
 from kist.service.tickets import Wish
+from kist.wire.body import body_of
 from kist.wire.download import shown_as
-
-if TYPE_CHECKING:
-    from kist.django.models import UploadedFile
 
 NOBODY = "django"
 """The actor who owns files without a user."""
+
+
+class UploadedFile(Protocol):
+    """What is needed of the model of that name, which needs this module."""
+
+    pk: Any
+    user_id: Any
+    filename: str
+    file_key: str
+    file_upload_state: str
+    reupload_of: int | None
+    _state: Any
+
+    def save(self, *, update_fields: Sequence[str] | None = None) -> None:
+        """Write the row."""
 
 
 def owner_of(uploaded: UploadedFile) -> Actor:
     """The actor who owns the file: its user, or who owned it before the user's account went."""
     if uploaded.user_id is not None:
         return Actor(str(uploaded.user_id))
-    return Actor(File.objects.filter(pk=str(uploaded.pk)).values_list("owner", flat=True).first() or NOBODY)
+    return Actor(FileRow.objects.filter(pk=str(uploaded.pk)).values_list("owner", flat=True).first() or NOBODY)
 
 
 def upload_form(uploaded: UploadedFile, acl: str, expiry: int) -> dict[str, Any]:
@@ -69,6 +83,31 @@ def read_url(uploaded: UploadedFile, duration: int, *, inline: bool) -> str:
     life = _life(duration)
     file = drive(kist().files.get(owner_of(uploaded), str(uploaded.pk)))
     return kist().downloads.signed(file, life, shown_as=shown_as(file, inline=inline))
+
+
+def content(uploaded: UploadedFile) -> bytes:
+    """The whole content of a complete file."""
+    file = drive(kist().files.get(owner_of(uploaded), str(uploaded.pk)))
+    return drive(_read(owner_of(uploaded), file))
+
+
+def take(uploaded: UploadedFile, data: bytes) -> None:
+    """Make ``data`` the content of a file that is new or complete. ``WrongState`` while a form is out for it."""
+    _demand(uploaded, NEW, COMPLETED)
+    owner, uploads = owner_of(uploaded), kist().uploads
+    if uploaded.file_upload_state == NEW:
+        drive(uploads.receive(owner, _intent(uploaded, Visibility.PRIVATE), body_of(data)))
+    else:
+        drive(uploads.replace(owner, str(uploaded.pk), Declared(type=type_of(uploaded.filename)), body_of(data)))
+    _note(uploaded, COMPLETED)
+
+
+async def _read(owner: Actor, file: File) -> bytes:
+    opened = await kist().downloads.open(owner, file)
+    try:
+        return b"".join([block async for block in opened.body])
+    finally:
+        await opened.close()
 
 
 def remove(uploaded: UploadedFile) -> None:

@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models import Case, F, Value, When
 from django.urls import reverse
 
+from kist.django import lifecycle
+from kist.django.assets import S3AssetHandler
 from kist.django.rows import File, Job, Share, Upload
 from kist.django.states import AWAIT_COMPLETE, COMPLETED, NEW, REMOVED
 from kist.model.file import FileState
@@ -85,10 +87,8 @@ class UploadedFile(models.Model):
         return path
 
     @property
-    def asset_handler(self) -> Any:
+    def asset_handler(self) -> S3AssetHandler:
         """What the older app called the part that talks to the store."""
-        from kist.django.assets import S3AssetHandler  # which needs the models
-
         return S3AssetHandler(str(self.pk))
 
     def get_file_key(self) -> str:
@@ -101,33 +101,23 @@ class UploadedFile(models.Model):
         Each form takes the place of the one before it. ``WrongState`` when the file is complete: see
         ``permit_reupload``. Raises what the service says of limits and quotas.
         """
-        from kist.django import lifecycle
-
         return lifecycle.upload_form(self, acl_type, expiry)
 
     def completed_upload(self) -> None:
         """Look at what was posted, and make it the file. ``Incomplete`` when nothing has come, ``UploadRefused`` when
         it breaks a rule, ``WrongState`` when nobody waits for it."""
-        from kist.django import lifecycle
-
         lifecycle.complete(self)
 
     def permit_reupload(self) -> None:
         """Let the next form replace the content of a complete file. Not saved: that is the caller's to do."""
-        from kist.django import lifecycle
-
         lifecycle.permit_reupload(self)
 
     def get_view_url(self, duration: int = 300) -> str:
         """A signed address at which the file is shown, for ``duration`` seconds; ``FileMissing`` until then."""
-        from kist.django import lifecycle
-
         return lifecycle.read_url(self, duration, inline=True)
 
     def get_download_url(self, duration: int = 300) -> str:
         """The same for saving it."""
-        from kist.django import lifecycle
-
         return lifecycle.read_url(self, duration, inline=False)
 
     async def aget_upload_form(self, acl_type: str = "private", expiry: int = 300) -> dict[str, Any]:
