@@ -41,7 +41,7 @@ def site_url(settings: Settings) -> str:
 def public_url(settings: Settings) -> str:
     """What the disk store's signed URLs begin with: the site, and the path at which its URLs are included.
 
-    Where nobody knows the site they are paths alone, like the URLs of Django's own media: pages of the site can use them.
+    Where nobody knows the site they are paths alone, as those of Django's own media are, for pages of the site.
     """
     try:
         path: str = reverse("kist-door:door-post")
