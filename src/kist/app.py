@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from kist.detection import detect
 from kist.errors import AlreadyThere, Misconfigured, Unavailable
 from kist.model.actor import Actor, Role
+from kist.model.endpoint import Endpoint, EndpointKeys
 from kist.ports.catalogue import Catalogue
 from kist.ports.gate import Recognises
 from kist.ports.measures import Measures
@@ -38,6 +39,7 @@ from kist.service.uncounted import Uncounted
 from kist.setting_texts import without_password
 from kist.settings import Settings
 from kist.system import SystemClock, SystemIds
+from kist.vault import AesVault
 from kist.wire.routes import Dialect
 from kist.working import Work
 
@@ -118,7 +120,22 @@ async def open_ports(settings: Settings, clock: Clock, ids: Ids) -> Ports:
         contracts=settings.contracts,
         saving=SavingFolder(settings.save_folder, aside, ids) if settings.save_folder else None,
         roots=SyncRoots(settings.folders, aside),
+        vault=AesVault(secret, ids),
+        endpoints=_Foreign(clock, ids),
     )
+
+
+class _Foreign:
+    """``ReachesEndpoints``. The S3 client is imported once it is needed."""
+
+    def __init__(self, clock: Clock, ids: Ids) -> None:
+        self._clock = clock
+        self._ids = ids
+
+    async def reach(self, endpoint: Endpoint, keys: EndpointKeys) -> ObjectStore:
+        from kist.stores.s3.foreign import ForeignStores
+
+        return await ForeignStores(self._clock, self._ids).reach(endpoint, keys)
 
 
 def join(

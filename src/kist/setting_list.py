@@ -152,7 +152,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "KIST_SYNC_ENDPOINTS",
         "none",
-        "S3 servers that `/sync` may name as `storage_url`, like https://s3.example.com,…; not yet synced to",
+        "S3 servers that syncs may go to, like https://s3.example.com,…; with internal: before one without TLS, or at "
+        "a bare or private address; with ?region=… behind it",
         parse_endpoints,
     ),
     Setting(

@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 
 from kist.errors import KistError, Misconfigured
 from kist.model.contracts import Contracts
+from kist.model.endpoint import Endpoint
 from kist.model.file import Visibility
 from kist.model.limits import GIB, TIB, Limits
 from kist.setting_list import SETTINGS, Setting
@@ -60,7 +61,7 @@ class Settings:
     jwt_audience: str | None = None
     jwt_keys: Path | None = None
     sync_roots: Mapping[str, Path] = field(default_factory=dict)
-    sync_endpoints: tuple[str, ...] = ()
+    sync_endpoints: tuple[Endpoint, ...] = ()
     sync_remove_bucket: bool = False
     dialects: tuple[str, ...] = ("native", "filedrop", "crowdbotics", "dabapps", "syncano", "s3sync", "door")
     origins: tuple[str, ...] = ()
