@@ -16,7 +16,8 @@ from kist.dialects.native.buckets import BucketShape, NewBucket, shape_bucket
 from kist.dialects.native.links import LinkRow, MadeLinksShape, NewLinks, shape_link, shape_made, terms_of
 from kist.dialects.native.shapes import FileShape, KeyShape, MadeKey, shape_file, shape_key
 from kist.dialects.native.shares import NewShare, ShareShape, shape_share
-from kist.dialects.native.syncs import JobShape, NewSync, StepShape, options_of, shape_job, shape_step
+from kist.dialects.native.sync_steps import StepShape, shape_step
+from kist.dialects.native.syncs import JobShape, NewSync, options_of, shape_job
 from kist.errors import LeaseLost, Misconfigured, Stale
 from kist.model.actor import Actor, Role, check_actor_id
 from kist.model.content import Opened, Span
