@@ -13,6 +13,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 REGION = "us-east-1"
 
 _ODD = ' \\"<>^`{|}%@?#'
+_PORT = re.compile(r"(:[0-9]{1,5})?")
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?")
 
 
@@ -52,10 +53,13 @@ def read_endpoint(url: str) -> Endpoint | None:
         return None
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
+        host, port, written = parts.hostname or "", parts.port, parts.netloc.lower()
     except ValueError:
         return None
-    if parts.scheme not in DEFAULT_PORTS or parts.path not in ("", "/") or port == 0 or not _is_host(host):
+    shown = f"[{host}]" if ":" in host else host
+    if not _is_host(host) or not written.startswith(shown) or not _PORT.fullmatch(written[len(shown) :]):
+        return None
+    if parts.scheme not in DEFAULT_PORTS or parts.path not in ("", "/") or port == 0:
         return None
     return Endpoint(scheme=parts.scheme, host=host, port=port or DEFAULT_PORTS[parts.scheme])
 
