@@ -67,7 +67,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "KIST_SECRET",
         "made in the home",
-        "signs links and the disk store's tickets; at least 32 random characters; to be set with PostgreSQL",
+        "signs links and the disk store's tickets, encrypts keys of other S3 servers while syncs need them; at least "
+        "32 random characters; to be set with PostgreSQL",
         parse_secret,
     ),
     Setting(
