@@ -20,6 +20,7 @@ from kist.detection import detect
 from kist.drive import right_here
 from kist.errors import AlreadyThere, Misconfigured, Unavailable
 from kist.model.actor import Actor, Role
+from kist.model.endpoint import Endpoint, EndpointKeys
 from kist.ports.catalogue import Catalogue
 from kist.ports.gate import Recognises
 from kist.ports.measures import Measures
@@ -39,6 +40,7 @@ from kist.service.uncounted import Uncounted
 from kist.setting_texts import without_password
 from kist.settings import Settings
 from kist.system import SystemClock, SystemIds
+from kist.vault import AesVault
 from kist.wire.routes import Dialect
 from kist.working import Work
 
@@ -126,7 +128,22 @@ def fill_ports(
         contracts=settings.contracts,
         saving=SavingFolder(settings.save_folder, aside, ids) if settings.save_folder else None,
         roots=SyncRoots(settings.folders, aside),
+        vault=AesVault(secret, ids),
+        endpoints=_Foreign(clock, ids),
     )
+
+
+class _Foreign:
+    """``ReachesEndpoints``. The S3 client is imported once it is needed."""
+
+    def __init__(self, clock: Clock, ids: Ids) -> None:
+        self._clock = clock
+        self._ids = ids
+
+    async def reach(self, endpoint: Endpoint, keys: EndpointKeys) -> ObjectStore:
+        from kist.stores.s3.foreign import ForeignStores
+
+        return await ForeignStores(self._clock, self._ids).reach(endpoint, keys)
 
 
 def join(

@@ -33,6 +33,7 @@ CAUGHT_BY: dict[type[MemoryCatalogue], str] = {
     broken.ListsRevokedKeys: "test_keys_lists_what_is_not_revoked",
     broken.ErasesTooEarly: "test_doomed_places_come_when_their_time_has_come",
     broken.SharesIdempotencyKeys: "test_idempotency_keys_belong_to_their_actor",
+    broken.KeepsKeysOfEndedJobs: "test_sealed_keys_of_a_job_until_they_are_discarded",
 }
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import msgspec
 
 from kist.errors import Clash, LeaseLost, Stopped
-from kist.model.changes import Change, Swap
+from kist.model.changes import Change, Discard, Swap
 from kist.model.job import Job, JobState, Progress
 from kist.ports.catalogue import Catalogue
 from kist.ports.system import Clock
@@ -43,8 +43,9 @@ class HeldLease:
             self.job = seen
 
     async def move(self, state: JobState, *changes: Change, **more: object) -> None:
-        """The job goes on in another state; one that has ended is given back."""
+        """The job goes on in another state; one that has ended is given back, and its sealed keys go."""
         if state.ended:
+            changes += (Discard(self.job.id),)
             more |= {"ended_at": self._clock.now(), "worker": None, "lease_until": None}
         elif state is JobState.NEEDS_CONFIRMATION:
             more |= {"worker": None, "lease_until": None}

@@ -15,12 +15,25 @@ from kist.model.file import File, FileState
 from kist.model.job import Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
-from kist.model.rows import AuditEntry, Doomed, Idempotency, Key
+from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, SealedKeys
 from kist.model.share import Share
 from kist.model.upload import Upload, UploadState
 
 Row: TypeAlias = (
-    File | Upload | Key | Doomed | Idempotency | AuditEntry | Share | Link | Profile | Bucket | Job | Step | Entry
+    File
+    | Upload
+    | Key
+    | Doomed
+    | Idempotency
+    | AuditEntry
+    | Share
+    | Link
+    | Profile
+    | Bucket
+    | Job
+    | Step
+    | Entry
+    | SealedKeys
 )
 
 
@@ -97,7 +110,13 @@ class Clear(msgspec.Struct, frozen=True):
     job: str
 
 
-Change: TypeAlias = Add | Swap | Drop | Count | Use | Keep | Forget | Clear
+class Discard(msgspec.Struct, frozen=True):
+    """The sealed keys of a job go, if it has any. Never clashes."""
+
+    job: str
+
+
+Change: TypeAlias = Add | Swap | Drop | Count | Use | Keep | Forget | Clear | Discard
 
 GUARDS: dict[type, tuple[str, ...]] = {
     File: ("state", "key"),
@@ -170,5 +189,7 @@ def row_id(row: Row) -> tuple[str, ...]:
             return (job, key)
         case Entry(dest=dest, key=key):
             return (dest, key)
+        case SealedKeys(job=job):
+            return (job,)
         case _:
             return (row.id,)

@@ -71,7 +71,8 @@ class SyncOptions(msgspec.Struct, frozen=True, kw_only=True):
     the storage bears. ``wait``: seconds to sleep before each operation, one at a time. ``undo_of``: the id of a job
     whose work is to be taken back; source and destination are then those of that job. ``beneath``: the folder that
     the source, below it, must not lead out of by a link, whatever changes on the way. ``remove_bucket``: where the
-    source is missing or empty, its bucket is removed, if everything in it was put there by syncs.
+    source is missing or empty, its bucket is removed, if everything in it was put there by syncs. ``make_bucket``:
+    a destination's bucket on another server is made where it is absent.
     """
 
     delete: bool = False
@@ -87,6 +88,7 @@ class SyncOptions(msgspec.Struct, frozen=True, kw_only=True):
     undo_of: str | None = None
     beneath: str | None = None
     remove_bucket: bool = False
+    make_bucket: bool = False
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

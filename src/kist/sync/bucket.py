@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
-from kist.errors import AlreadyThere, BadName, BucketMissing, ObjectMissing, SourceMissing, Stale, Unsupported
+from kist.errors import (
+    AlreadyThere,
+    BadName,
+    BucketMissing,
+    ObjectMissing,
+    SourceMissing,
+    Stale,
+    StoreRefused,
+    Unsupported,
+)
 from kist.model.content import Condition, Listed, Opened, PutRules, Span, Stored
-from kist.model.place import Place, check_key
+from kist.model.place import TRASH, Place, check_key
 from kist.ports.store import Copies, ObjectStore, TakesParts
 from kist.ports.tree import Item, Trouble
 from kist.sync.trash import check_synced, is_reserved
@@ -19,18 +29,23 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class BucketTree:
     """``Tree`` on the keys of a bucket that begin with ``prefix``, which is empty or ends with a slash.
 
-    ``md5_etags``: an ETag of the store's says what the MD5 of the bytes is, or of the MD5s of their parts.
+    ``md5_etags``: an ETag of the store's says what the MD5 of the bytes is, or of the MD5s of their parts. ``root``:
+    where the bucket is, on a server other than Kist's own store.
     """
 
-    def __init__(self, store: ObjectStore, bucket: str, prefix: str = "", *, md5_etags: bool = False) -> None:
+    def __init__(
+        self, store: ObjectStore, bucket: str, prefix: str = "", *, md5_etags: bool = False, root: str = ""
+    ) -> None:
         self.store = store
+        self.root = root
         self.md5_etags = md5_etags
         self.bucket = bucket
         self.prefix = prefix
 
     @property
     def name(self) -> str:
-        return f"{self.bucket}/{self.prefix}".rstrip("/")
+        inside = f"{self.bucket}/{self.prefix}".rstrip("/")
+        return f"{self.root}/{inside}" if self.root else inside
 
     async def identity(self) -> str:
         """A bucket is itself as long as it is there."""
@@ -83,7 +98,20 @@ class BucketTree:
         await self.store.erase(*map(self.place, keys))
 
     async def tidy(self, before: float, but: str) -> None:
-        """Chores look after a store."""
+        """Erase what jobs ``but`` this one put aside ``before``, on another server: chores look after Kist's own.
+
+        Keys that may erase nothing leave it there.
+        """
+        if not self.root:
+            return
+        old: list[Place] = []
+        async for listed in self.store.list(self.bucket, TRASH):
+            of_this = listed.key.startswith((f"{TRASH}{but}/", f"{TRASH}{but}~/"))
+            if not of_this and listed.modified.timestamp() < before:
+                old.append(Place(self.bucket, listed.key))
+        with suppress(StoreRefused):
+            for start in range(0, len(old), BATCH):
+                await self.store.erase(*old[start : start + BATCH])
 
     async def write(
         self, key: str, body: AsyncIterator[bytes], *, size: int, modified: int, only_new: bool = False

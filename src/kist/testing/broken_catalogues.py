@@ -10,7 +10,7 @@ from typing import Any
 
 from kist.catalogues.memory import MemoryCatalogue
 from kist.errors import Clash
-from kist.model.changes import Add, Change, Count, Drop, Swap, row_id
+from kist.model.changes import Add, Change, Count, Discard, Drop, Swap, row_id
 from kist.model.file import File, FileState
 from kist.model.query import Cursor, FileQuery, Page
 from kist.model.rows import Doomed, Idempotency, Key
@@ -227,6 +227,13 @@ class SharesIdempotencyKeys(MemoryCatalogue):
         return next((record for record in self._rows(Idempotency) if record.key == key), None)
 
 
+class KeepsKeysOfEndedJobs(MemoryCatalogue):
+    """Sealed keys stay although they are to go."""
+
+    def _apply(self, change: Change) -> Undo | None:
+        return (lambda: None) if isinstance(change, Discard) else super()._apply(change)
+
+
 BROKEN: tuple[type[MemoryCatalogue], ...] = (
     KeepsPartOfRefusedCommits,
     BlamesTheFirstChange,
@@ -249,4 +256,5 @@ BROKEN: tuple[type[MemoryCatalogue], ...] = (
     ListsRevokedKeys,
     ErasesTooEarly,
     SharesIdempotencyKeys,
+    KeepsKeysOfEndedJobs,
 )

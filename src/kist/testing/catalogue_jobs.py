@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from kist.errors import Clash, JobMissing
-from kist.model.changes import Add, Clear, Forget, Keep, Swap
+from kist.model.changes import Add, Clear, Discard, Forget, Keep, Swap
 from kist.model.job import JobState, Progress, StepState
 from kist.ports.catalogue import Catalogue
-from kist.testing.catalogue_samples import a_job, a_step, an_entry_of, at, changed, new_id
+from kist.testing.catalogue_samples import a_job, a_step, an_entry_of, at, changed, new_id, some_sealed_keys
 
 
 class JobContract:
@@ -95,3 +95,18 @@ class JobContract:
         await catalogue.commit(Forget("d", "a"), Forget("d", "a"), Forget("nowhere", "a"))
         assert await catalogue.entries("d", 9) == tuple(first[1:])
         assert await catalogue.entries("other", 9) == (an_entry_of("other", "a"),)
+
+    async def test_sealed_keys_of_a_job_until_they_are_discarded(self, catalogue: Catalogue) -> None:
+        mine, other = some_sealed_keys(sealed=bytes(range(256))), some_sealed_keys(sealed=b"")
+        await catalogue.commit(Add(mine), Add(other))
+        assert await catalogue.sealed_keys(mine.job) == mine
+        assert await catalogue.sealed_keys(new_id()) is None
+        with pytest.raises(Clash):
+            await catalogue.commit(Add(some_sealed_keys(job=mine.job)))
+        absent = a_job()
+        with pytest.raises(Clash):
+            await catalogue.commit(Discard(mine.job), Swap(absent, absent))
+        assert await catalogue.sealed_keys(mine.job) == mine, "a commit that is refused discards nothing"
+        await catalogue.commit(Discard(mine.job), Discard(mine.job), Discard(new_id()))
+        assert await catalogue.sealed_keys(mine.job) is None
+        assert await catalogue.sealed_keys(other.job) == other

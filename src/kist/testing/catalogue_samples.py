@@ -14,7 +14,7 @@ from kist.model.file import File, FileState, Visibility
 from kist.model.job import Act, Entry, Job, JobState, Progress, Step, StepState, SyncOptions
 from kist.model.link import Disposition, Link
 from kist.model.profile import Profile
-from kist.model.rows import AuditEntry, Doomed, Idempotency, Key
+from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, SealedKeys
 from kist.model.share import Share
 from kist.model.upload import Door, Upload, UploadState, Way
 from kist.testing.clock import START, FakeIds
@@ -146,10 +146,17 @@ def an_entry_of(dest: str, key: str, **changes: Any) -> Entry:
     return Entry(**(plain | {"job": "j"} | changes))
 
 
+def some_sealed_keys(**changes: Any) -> SealedKeys:
+    """Keys of a job, sealed."""
+    plain: dict[str, Any] = {"job": new_id(), "sealed": b"\0\xff sealed"}
+    return SealedKeys(**(plain | changes))
+
+
 def one_of_each() -> tuple[Row, ...]:
     """An ordinary row of every kind."""
     first = (a_file(), an_upload(), a_key(), a_doomed(), a_record(), an_entry())
-    return (*first, a_share(), a_link(), a_profile(), a_bucket(), a_job(), a_step(), an_entry_of("d", new_id()))
+    second = (a_share(), a_link(), a_profile(), a_bucket(), a_job(), a_step())
+    return (*first, *second, an_entry_of("d", new_id()), some_sealed_keys())
 
 
 def changed(row: Any, **changes: Any) -> Any:

@@ -21,7 +21,7 @@ from kist.model.job import Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import FileQuery
-from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Usage
+from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, SealedKeys, Usage
 from kist.model.share import Share
 from kist.model.upload import Door, Upload, UploadState
 from kist.ports.catalogue import Catalogue
@@ -64,6 +64,8 @@ async def find(catalogue: Catalogue, row: Row) -> Row | None:
             return next((one for one in await catalogue.entries(dest, 1000) if one.key == key), None)
         case Share(file_id=file_id, actor=actor):
             return await catalogue.share(file_id, actor)
+        case SealedKeys(job=job):
+            return await catalogue.sealed_keys(job)
         case AuditEntry(id=id):
             return next((one for one in await catalogue.audit(1000) if one.id == id), None)
         case _:

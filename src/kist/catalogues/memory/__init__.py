@@ -15,13 +15,13 @@ import msgspec
 from kist.catalogues.memory.matching import differences, guarded, matches, rank, unchanged
 from kist.errors import BucketMissing, Clash, FileMissing, JobMissing, KeyMissing, LinkMissing, UploadMissing
 from kist.model.bucket import Bucket
-from kist.model.changes import Add, Change, Clear, Count, Drop, Forget, Keep, Row, Swap, Use, row_id
+from kist.model.changes import Add, Change, Clear, Count, Discard, Drop, Forget, Keep, Row, Swap, Use, row_id
 from kist.model.file import File, FileState
 from kist.model.job import Entry, Job, Step, StepState
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import Cursor, FileQuery, Page
-from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, Totals, Usage
+from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, SealedKeys, Totals, Usage
 from kist.model.share import Share
 from kist.model.upload import Upload, UploadState
 from kist.ports.wiring import Wiring
@@ -58,6 +58,7 @@ class MemoryCatalogue:
                 Job,
                 Step,
                 Entry,
+                SealedKeys,
             )
         }
         self._usage: dict[str, Usage] = {}
@@ -211,6 +212,9 @@ class MemoryCatalogue:
             limit, (row for row in self._rows(Entry) if row.dest == dest and row.key > after), lambda row: (row.key,)
         )
 
+    async def sealed_keys(self, job: str) -> SealedKeys | None:
+        return self._row(SealedKeys, job)
+
     async def totals(self, now: datetime) -> Totals:
         unended = [row for row in self._rows(Upload) if row.state in _UNENDED]
         doomed = list(self._rows(Doomed))
@@ -286,10 +290,10 @@ class MemoryCatalogue:
                 return self._use(change)
             case Keep(row):
                 return self._put(self._row(Entry, *row_id(row)), row)
-            case Forget(dest, key):
-                return self._forget(dest, key)
             case Clear(job):
                 return self._clear(job)
+            case Forget() | Discard():
+                return self._forget(change)
 
     def _put(self, before: Row | None, after: Row | None) -> Undo | None:
         row = after or before
@@ -323,10 +327,12 @@ class MemoryCatalogue:
             return None
         return self._put(link, msgspec.structs.replace(link, uses=uses, last_used_at=change.at))
 
-    def _forget(self, dest: str, key: str) -> Undo:
-        table = self._tables[Entry]
-        gone = table.pop((dest, key), None)
-        return lambda: _set(table, (dest, key), gone)
+    def _forget(self, change: Forget | Discard) -> Undo:
+        kind: type[Row] = Entry if isinstance(change, Forget) else SealedKeys
+        key = (change.dest, change.key) if isinstance(change, Forget) else (change.job,)
+        table = self._tables[kind]
+        gone = table.pop(key, None)
+        return lambda: _set(table, key, gone)
 
     def _clear(self, job: str) -> Undo:
         table = self._tables[Step]

@@ -19,7 +19,7 @@ from kist.model.job import Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import Cursor, FileQuery, Page
-from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, Totals, Usage
+from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, SealedKeys, Totals, Usage
 from kist.model.share import Share
 from kist.model.upload import Upload
 
@@ -49,6 +49,7 @@ class SqlCatalogue:
         self._jobs = RowCodec(schema.JOBS, codec)
         self._steps = RowCodec(schema.STEPS, codec)
         self._entries = RowCodec(schema.ENTRIES, codec)
+        self._sealed_keys = RowCodec(schema.SEALED_KEYS, codec)
 
     async def file(self, file_id: str) -> File:
         if (row := await self._runner.find(queries.FILE, {"id": file_id})) is None:
@@ -208,6 +209,10 @@ class SqlCatalogue:
     async def entries(self, dest: str, limit: int, after: str = "") -> tuple[Entry, ...]:
         params = {"dest": dest, "limit": limit, "after": after}
         return self._entries.decode_all(await self._runner.fetch(queries.ENTRIES_OF, params))
+
+    async def sealed_keys(self, job: str) -> SealedKeys | None:
+        row = await self._runner.find(queries.SEALED_KEYS_OF, {"job": job})
+        return None if row is None else self._sealed_keys.decode(row)
 
     async def totals(self, now: datetime) -> Totals:
         ((files, size, uploads, reserved, doomed, due),) = await self._runner.fetch(

@@ -18,6 +18,7 @@ from kist.catalogues.sql.schema import (
     KEYS,
     LINKS,
     PROFILES,
+    SEALED_KEYS,
     SHARES,
     STEPS,
     UPLOADS,
@@ -80,6 +81,7 @@ JOBS_OF = JOBS.select("WHERE actor = :actor AND number < :before ORDER BY number
 UNENDED_JOBS = JOBS.select("WHERE ended_at IS NULL ORDER BY number")
 STEPS_OF = STEPS.select("WHERE job = :job AND key > :after ORDER BY key LIMIT :limit")
 STEPS_PLANNED = STEPS.select("WHERE job = :job AND key > :after AND state = 'planned' ORDER BY key LIMIT :limit")
+SEALED_KEYS_OF = SEALED_KEYS.select("WHERE job = :job")
 ENTRIES_OF = ENTRIES.select("WHERE dest = :dest AND key > :after ORDER BY key LIMIT :limit")
 
 # Who may read what else.

@@ -14,7 +14,7 @@ import msgspec
 
 from kist.catalogues.sql.codecs import Codec
 from kist.catalogues.sql.schema import TABLES, RowCodec, Table, table_of
-from kist.model.changes import Add, Change, Clear, Count, Counter, Drop, Forget, Keep, Row, Swap, Use
+from kist.model.changes import Add, Change, Clear, Count, Counter, Discard, Drop, Forget, Keep, Row, Swap, Use
 from kist.model.job import StepState
 from kist.model.link import Link
 
@@ -40,6 +40,7 @@ _USE = """
 """
 _FORGET = "DELETE FROM entries WHERE dest = :dest AND key = :key"
 _CLEAR = "DELETE FROM steps WHERE job = :job AND state <> :done"
+_DISCARD = "DELETE FROM sealed_keys WHERE job = :job"
 _COUNTS = {counter: _COUNT.substitute(counter=counter.value) for counter in Counter}
 _COUNTS_WITHIN = {counter: _COUNT_WITHIN.substitute(counter=counter.value) for counter in Counter}
 
@@ -89,10 +90,8 @@ class Writer:
                 return Statement(_USE, {"link": link, "at": moment, "times": times})
             case Keep(row):
                 return Statement(_upsert(table_of(row)), self._codecs[type(row)].encode(row))
-            case Forget(dest, key):
-                return Statement(_FORGET, {"dest": dest, "key": key}, counted=False)
-            case Clear(job):
-                return Statement(_CLEAR, {"job": job, "done": StepState.DONE.value}, counted=False)
+            case Forget() | Clear() | Discard():
+                return _removal(change)
 
     def _swap(self, before: Row, after: Row) -> Statement:
         table, codec = table_of(before), self._codecs[type(before)]
@@ -109,6 +108,17 @@ class Writer:
     def _guards(self, table: Table[Any], row: Row) -> dict[str, Any]:
         codec = self._codecs[type(row)]
         return {"old_" + name: codec.cell(name, getattr(row, name)) for name in table.guards}
+
+
+def _removal(change: Forget | Clear | Discard) -> Statement:
+    """What removes rows whether or not there are any."""
+    match change:
+        case Forget(dest, key):
+            return Statement(_FORGET, {"dest": dest, "key": key}, counted=False)
+        case Clear(job):
+            return Statement(_CLEAR, {"job": job, "done": StepState.DONE.value}, counted=False)
+        case Discard(job):
+            return Statement(_DISCARD, {"job": job}, counted=False)
 
 
 @cache
