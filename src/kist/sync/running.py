@@ -22,12 +22,14 @@ from kist.sync.patience import Patience
 from kist.sync.planning import PAGE, Plan, Planner, memory_of
 from kist.sync.removal import REMOVES, Remover
 from kist.sync.sides import Sides
-from kist.sync.steps import Steps, item_of
+from kist.sync.steps import LOOKED_AT, Steps, item_of
 from kist.sync.together import Start, together
 from kist.sync.transfer import READ_TOGETHER, Carrier, Read, same_bytes
 from kist.sync.undoing import Undoer
 
 DELETED_TOGETHER = 100
+LOOKING_BACK = 10.0
+"""Seconds that a cancelled job takes at most to find out what became of what it broke off."""
 
 
 class Runner:
@@ -54,6 +56,8 @@ class Runner:
         self._carrier = carrier = Carrier(sides.source, sides.dest, self._pace, self._passed, lambda: journal.stopping)
         self._steps = Steps(lease, sides, carrier, journal)
         self._identity = ""
+        self._under_way: set[str] = set()
+        self._broke_off = lease.job.resumed or lease.job.state is JobState.CANCELLING
 
     async def run(self) -> Job:
         """Bring the job to its end, or to where somebody has to say yes.
@@ -65,6 +69,7 @@ class Runner:
         except (LeaseLost, CatalogueBusy):
             raise
         except Stopped:
+            await self._look_back()
             await self._journal.end(JobState.CANCELLED, "cancelled")
             await self._drop_parts()
         except KistError as error:
@@ -183,6 +188,7 @@ class Runner:
 
     async def _one(self, step: Step, read: Read) -> None:
         """One step, whose turn it is, to its end. What goes wrong with one file does not stop the others."""
+        self._under_way.add(step.key)
         try:
             await self._patience.over(lambda: self._steps.carry_out(step, read), self._pace.was_refused)
             self._pace.went_well()
@@ -194,6 +200,27 @@ class Runner:
             self._failed(step, error)
         finally:
             self._pace.end()
+        self._under_way.discard(step.key)
+
+    async def _look_back(self) -> None:
+        """Find out what became of steps that were broken off, by this worker or by one that was killed.
+
+        Steps are begun in the order of keys, so those are among the first that are still planned.
+        """
+        if not (self._under_way or self._broke_off):
+            return
+        await self._journal.write_down()
+        planned = await self._catalogue.steps(self._lease.job.id, LOOKED_AT, planned=True)
+        with suppress(Stopped):  # when it takes too long
+            async with self._journal.alive(LOOKING_BACK), together() as start:
+                for step in planned:
+                    if self._broke_off or step.key in self._under_way:
+                        start(self._looked_back(step))
+
+    async def _looked_back(self, step: Step) -> None:
+        async with self._pace.turn():
+            with suppress(KistError):  # then it is not known, and stays planned
+                await self._steps.look_back(step)
 
     async def _delete(self) -> None:
         """Delete last, and only if all was sent. Bytes are put aside first; before each batch the lease is shown."""

@@ -41,7 +41,19 @@ class Steps:
     async def carry_out(self, step: Step, read: Read = None) -> None:
         """Send or bring back one file, and note it. ``read``: its bytes, where they were read ahead."""
         self._journal.at(step.key)
-        found = await (self._brought_back(step) if step.act is Act.RESTORE else self._sent(step, read))
+        self._note_done(step, await (self._brought_back(step) if step.act is Act.RESTORE else self._sent(step, read)))
+
+    async def look_back(self, step: Step) -> None:
+        """Note a step as done that broke off, if it came that far: it is the sync's, and an undo takes it back."""
+        if step.act is Act.DELETE:
+            return
+        now = await self._sides.dest.item(step.key)
+        if now is None or now.etag == step.before:
+            return
+        if now.etag == step.source if step.act is Act.RESTORE else await self._arrived(item_of(step), now):
+            self._note_done(step, now)
+
+    def _note_done(self, step: Step, found: Item) -> None:
         done = msgspec.structs.replace(step, state=StepState.DONE, after=found.etag)
         restored = step.act is Act.RESTORE
         entry = Entry(
