@@ -119,7 +119,7 @@ async def killed(here: Scene, job: Job) -> Job:
     """The job, whose worker was killed when it had sent some files and written down nothing of it."""
     lease = await here.work.claimed(job, "killed")
     with pytest.raises(LeaseLost):
-        await here.work.carry_out(Dying(lease))  # type: ignore[arg-type]
+        await here.work.carry_out(Dying(lease))
     return await here.ports.catalogue.job(job.id)
 
 

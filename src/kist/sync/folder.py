@@ -36,7 +36,7 @@ from kist.sync.local import (
     told,
 )
 from kist.sync.trash import check_synced
-from kist.sync.walk import batches, walked
+from kist.sync.walk import walked
 
 
 class FolderTree:
@@ -61,7 +61,7 @@ class FolderTree:
 
     async def items(self) -> AsyncIterator[list[Item | Trouble]]:
         self._mounts = []
-        walk = batches(walked(await self._aside(self._open_root), self._mounts))
+        walk = walked(await self._aside(self._open_root), self._mounts)
         try:
             while (batch := await self._aside(next, walk, None)) is not None:
                 yield batch

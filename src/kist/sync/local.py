@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Protocol
 
 from kist.errors import AlreadyThere, BadName, KistError, ObjectMissing, Stale, Stopped, StoreFull, StoreRefused
@@ -26,6 +27,10 @@ READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+_new = partial(tuple.__new__, Item)
+"""``Item`` from its parts, in half the time: there may be millions."""
+
+
 class Digest(Protocol):
     """What bytes can be added to."""
 
@@ -36,7 +41,7 @@ class Digest(Protocol):
 def item_of(key: str, status: os.stat_result) -> Item:
     """A file as a tree shows it. Its etag tells it from every other file and from itself before an edit."""
     size, modified = status.st_size, status.st_mtime_ns
-    return Item(key, size, modified, "%x-%x-%x" % (modified, size, status.st_ino))  # noqa: UP031  # half the time
+    return _new((key, size, modified, "%x-%x-%x" % (modified, size, status.st_ino)))  # noqa: UP031  # half the time
 
 
 @contextmanager
