@@ -12,7 +12,7 @@ import msgspec
 from kist.errors import Clash, WrongState
 from kist.model.bucket import Bucket
 from kist.model.file import File, FileState
-from kist.model.job import Entry, Job, Step
+from kist.model.job import Compared, Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.rows import AuditEntry, Doomed, Idempotency, Key
@@ -20,7 +20,20 @@ from kist.model.share import Share
 from kist.model.upload import Upload, UploadState
 
 Row: TypeAlias = (
-    File | Upload | Key | Doomed | Idempotency | AuditEntry | Share | Link | Profile | Bucket | Job | Step | Entry
+    File
+    | Upload
+    | Key
+    | Doomed
+    | Idempotency
+    | AuditEntry
+    | Share
+    | Link
+    | Profile
+    | Bucket
+    | Job
+    | Step
+    | Entry
+    | Compared
 )
 
 
@@ -79,9 +92,9 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Keep(msgspec.Struct, frozen=True):
-    """The entry of a manifest as it is now, whether or not there was one before. Never clashes."""
+    """The row as it is now, whether or not there was one before. Never clashes."""
 
-    row: Entry
+    row: Entry | Compared
 
 
 class Forget(msgspec.Struct, frozen=True):
@@ -170,5 +183,7 @@ def row_id(row: Row) -> tuple[str, ...]:
             return (job, key)
         case Entry(dest=dest, key=key):
             return (dest, key)
+        case Compared(sync=sync, key=key):
+            return (sync, key)
         case _:
             return (row.id,)

@@ -89,6 +89,25 @@ def read_in(root: int, items: Sequence[Item]) -> list[bytes | KistError]:
         return [_unread(item, error) for item in items]
 
 
+def prints_in(root: int, items: Sequence[Item], settled: int) -> list[str]:
+    """The prints of items that lie in one folder; see ``Tree.prints``."""
+    try:
+        with folder_of(root, items[0].key) as (here, _):
+            return [_print(here, item, settled) for item in items]
+    except OSError:
+        return [""] * len(items)
+
+
+def _print(here: int, item: Item, settled: int) -> str:
+    try:
+        status = os.stat(item.key.rpartition("/")[2], dir_fd=here, follow_symlinks=False)
+    except OSError:
+        return ""
+    if item_of(item.key, status) != item or status.st_ctime_ns > settled:
+        return ""
+    return f"{item.etag}-{status.st_dev:x}-{status.st_ctime_ns:x}"
+
+
 def _read_one(here: int, item: Item) -> bytes | KistError:
     """One look behind the last byte says all: had the file been changed before, it would not be the listed one."""
     try:

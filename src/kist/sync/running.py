@@ -16,6 +16,7 @@ from kist.ports.lease import Lease
 from kist.ports.system import Clock
 from kist.ports.tree import Item
 from kist.sync.bucket import BucketTree
+from kist.sync.comparing import Comparer
 from kist.sync.journal import Journal
 from kist.sync.pace import Pace
 from kist.sync.patience import Patience
@@ -105,7 +106,9 @@ class Runner:
         sides, job = self._sides, self._lease.job
         if job.options.undo_of is not None:
             return await Undoer(self._catalogue, job, sides.dest, self._planning_beat).make()
-        planner = Planner(self._catalogue, job, sides.source, sides.dest, self._planning_beat, self._same_bytes)
+        sync = memory_of(sides.source, sides.dest)
+        comparer = Comparer(self._catalogue, self._clock, sync, sides.source, sides.dest, self._same_bytes)
+        planner = Planner(self._catalogue, job, sides.source, sides.dest, self._planning_beat, comparer)
         try:
             return await planner.make()
         except SourceMissing as gone:
@@ -154,7 +157,8 @@ class Runner:
         self._journal.check()
 
     async def _same_bytes(self, one: Item, other: Item) -> bool:
-        return await same_bytes(self._sides.source, self._sides.dest, one, other)
+        async with self._pace.turn():
+            return await same_bytes(self._sides.source, self._sides.dest, one, other)
 
     async def _tidy(self) -> None:
         if self._lease.job.options.undo_of is None:  # an undo needs what is old
