@@ -46,10 +46,12 @@ def small(plan: Plan) -> Iterator[Finding]:
                 "s5cmd": lambda turn: made.s5cmd(f"{folder}/", f"s3://{direct.BUCKET}/s5cmd-{turn}/"),
                 "rclone": lambda turn: made.rclone(f"{folder}", f":s3:{direct.BUCKET}/rclone-{turn}"),
                 "aws": lambda turn: made.aws(f"{folder}", f"s3://{direct.BUCKET}/aws-{turn}"),
+                "s3cmd": lambda turn: made.s3cmd(f"{folder}/", f"s3://{direct.BUCKET}/s3cmd-{turn}/"),
             },
         )
         shutil.rmtree(folder)
-    yield from compared(f"first sync of {count:,} files of 4 KiB", found, {"s5cmd": 0.7, "rclone": 0.7, "aws": 0.35})
+    goals = {"s5cmd": 0.7, "rclone": 0.7, "aws": 0.35, "s3cmd": None}
+    yield from compared(f"first sync of {count:,} files of 4 KiB", found, goals)
 
 
 def same(plan: Plan) -> Iterator[Finding]:
@@ -64,10 +66,12 @@ def same(plan: Plan) -> Iterator[Finding]:
                 "s5cmd": lambda _: made.s5cmd(f"{folder}/", f"s3://{direct.BUCKET}/s5cmd/"),
                 "rclone": lambda _: made.rclone(f"{folder}", f":s3:{direct.BUCKET}/rclone"),
                 "aws": lambda _: made.aws(f"{folder}", f"s3://{direct.BUCKET}/aws"),
+                "s3cmd": lambda _: made.s3cmd(f"{folder}/", f"s3://{direct.BUCKET}/s3cmd/"),
             },
         )
         shutil.rmtree(folder)
-    yield from compared(f"{count:,} files again, nothing changed", found, {"s5cmd": 0.8, "aws": 0.3, "rclone": None})
+    goals = {"s5cmd": 0.8, "aws": 0.3, "rclone": None, "s3cmd": None}
+    yield from compared(f"{count:,} files again, nothing changed", found, goals)
 
 
 def many(plan: Plan) -> Iterator[Finding]:
