@@ -31,6 +31,8 @@ FOLDER = 100
 """Files in a folder."""
 COLLECTED = 12.0
 """Seconds after which the gateway has given back the memory of what was deleted."""
+MILLISECONDS = 30
+"""From a request for a page of a listing to its answer, over a distance."""
 PEAK = Goal(150, "MiB", at_least=False)
 
 
@@ -113,6 +115,31 @@ def million(plan: Plan) -> Iterator[Finding]:
     yield Finding(f"peak RSS, {count:,} files, nothing changed", Spread.of([peak]), ours, goal=PEAK, unit="MiB")
     shutil.rmtree(home)
     shutil.rmtree(folder)
+
+
+def far(plan: Plan) -> Iterator[Finding]:
+    """The listing alone of a bucket that is 30 ms away, as S3 is: in ranges, against page after page."""
+    count = 10_000 if plan.short else 100_000
+    home, folder = plan.folder / "far-home", plan.folder / "far"
+    home.mkdir()
+    fill(folder, count, 0)
+    asyncio.run(_know(home, folder, count))
+    with programs.list_stub(count, MILLISECONDS) as stub:
+        settings = {**direct.settings(stub.url), "KIST_HOME": str(home)}
+
+        def listed(how: str) -> Run:
+            command = [sys.executable, "-m", "bench.list_client", how, direct.BUCKET, "million/"]
+            found = json.loads(run(command, settings).printed)
+            assert found["objects"] == count, found
+            return Run(found["seconds"], found["peak"] / 1024, "")
+
+        found = in_turn(
+            rounds(plan), {"kist": lambda _: listed("ranges"), "page after page": lambda _: listed("chain")}
+        )
+    shutil.rmtree(home)
+    shutil.rmtree(folder)
+    what = f"listing of {count:,} objects, {MILLISECONDS} ms a page, in ranges"
+    yield from compared(what, found, {"page after page": 0.5})
 
 
 async def _know(home: Path, folder: Path, count: int) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from kist.errors import AlreadyThere, BadName, BucketMissing, ObjectMissing, SourceMissing, Stale, Unsupported
@@ -41,16 +42,27 @@ class BucketTree:
             raise SourceMissing(f"there is no bucket {self.bucket}") from error
         return self.name
 
-    async def items(self) -> AsyncIterator[list[Item | Trouble]]:
+    @property
+    def remote(self) -> bool:
+        """Whether each page of a listing is a request over a network."""
+        return self.md5_etags
+
+    async def items(self, after: str = "", until: str | None = None) -> AsyncGenerator[list[Item | Trouble], None]:
+        """``Tree.items``, or those of them that are greater than ``after`` and not greater than ``until``."""
         batch: list[Item | Trouble] = []
         skipped = len(self.prefix)
-        async for listed in self.store.list(self.bucket, self.prefix):
-            key = listed.key[skipped:]
-            if key and not is_reserved(listed.key) and not is_reserved(key):
-                batch.append(_item(key, listed))
-            if len(batch) == BATCH:
-                yield batch
-                batch = []
+        async with _closing(self.store.list(self.bucket, self.prefix, self.prefix + after if after else "")) as listing:
+            async for listed in listing:
+                key = listed.key[skipped:]
+                if until is not None and key > until:
+                    break
+                if key and not is_reserved(listed.key) and not is_reserved(key):
+                    batch.append(_item(key, listed))
+                if key == until:
+                    break  # and asks for no page behind it
+                if len(batch) == BATCH:
+                    yield batch
+                    batch = []
         if batch:
             yield batch
 
@@ -133,6 +145,16 @@ class BucketTree:
             return await self.copies.copy(source, target, PutRules(type=kept.type or PutRules().type))
         except ObjectMissing:
             return None
+
+
+@asynccontextmanager
+async def _closing(listing: AsyncIterator[Listed]) -> AsyncIterator[AsyncIterator[Listed]]:
+    """Give up a listing that is not read to its end, where it holds anything."""
+    try:
+        yield listing
+    finally:
+        if isinstance(listing, AsyncGenerator):
+            await listing.aclose()
 
 
 class ObjectReading:

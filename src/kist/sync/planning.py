@@ -18,6 +18,7 @@ from kist.sync.compare import Decision, decide, decide_extra
 from kist.sync.comparing import Comparer
 from kist.sync.march import Ahead, Met, march
 from kist.sync.patterns import Patterns
+from kist.sync.ranges import RANGE, listed
 
 PAGE = 1000
 TOGETHER = 500
@@ -117,7 +118,8 @@ class Planner:
 
     async def _walk(self) -> None:
         manifest, seen = entries_of(self._catalogue, self._dest.name), 0
-        async with aclosing(march(self._source.items(), self._dest.items(), manifest)) as batches:
+        source, dest = listed(self._source, self._marks), listed(self._dest, self._marks)
+        async with aclosing(march(source, dest, manifest)) as batches:
             async for batch in batches:
                 await self._compare(batch)
                 for met in batch:
@@ -130,6 +132,10 @@ class Planner:
         if self._job.options.compare is not Compare.TIME:
             await self._comparer.end()
             await self._note_compared()
+
+    async def _marks(self, after: str) -> Sequence[str]:
+        """Keys by which what lies behind ``after`` can be listed in ranges: both sides have much the same ones."""
+        return await self._catalogue.marks(self._dest.name, RANGE, after)
 
     async def _compare(self, batch: Sequence[Met]) -> None:
         """Compare the bytes of those keys of which nothing else tells enough."""
