@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import pytest
 from tests.sync.harm import filled, lists_through, remove
@@ -173,3 +174,22 @@ async def test_a_listing_that_is_given_up_leaves_nothing_behind(here: Scene) -> 
         await anext(batches)
     await batches.aclose()
     assert len(asyncio.all_tasks()) == before
+
+
+async def test_a_source_in_ranges(here: Scene, tmp_path: Path) -> None:
+    """What the other side was given by an earlier sync tells where to divide it."""
+    await filled(here)
+    back = tmp_path / "back"
+    back.mkdir()
+    await here.sync(here.dest, str(back))
+    begun = 0
+
+    async def seen(prefix: str, listing: AsyncIterator[Listed]) -> AsyncIterator[Listed]:
+        nonlocal begun
+        begun += prefix == PREFIX
+        async for each in listing:
+            yield each
+
+    await here.put("copy/29x", b"new")
+    job = await lists_through(here, seen).sync(here.dest, str(back))
+    assert (job.progress.files, job.progress.unchanged, begun > 5) == (1, len(here.files()) + 1, True)
