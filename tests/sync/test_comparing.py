@@ -79,6 +79,33 @@ async def test_the_second_reads_nothing(here: Scene, reads: list[int]) -> None:
         assert (again.progress.files, again.progress.unchanged, read) == (0, many, 0)
 
 
+async def test_what_was_sent_is_not_read_to_be_compared(here: Scene, reads: list[int]) -> None:
+    here.write("large", os.urandom(MIB) * (LARGE // MIB + 1))
+    for number in range(40):
+        here.write(f"{number}", b"data %d" % number)
+    first, _ = await by_checksum(here, reads)
+    again, read = await by_checksum(here, reads)
+    assert (first.progress.files, again.progress.unchanged, read) == (41, 41, 0)
+    rewritten(here.folder / "7")
+    job, _ = await by_checksum(here, reads)
+    assert await reasons(here, job) == {"7": "other bytes"}
+    assert (await by_checksum(here, reads))[1] == 0
+
+
+async def test_a_file_that_is_rewritten_while_it_is_sent_is_seen(here: Scene) -> None:
+    """Its bytes were read before, and neither its size nor its time tells."""
+    path = here.write("a", b"before")
+
+    async def rewrite(_: int) -> None:
+        if path.read_bytes() == b"before":
+            rewritten(path)
+
+    await on_call(here, "put", rewrite).sync(compare=Compare.CHECKSUM)
+    assert await here.objects() == {"a": b"before"}
+    assert await reasons(here, await here.sync(compare=Compare.CHECKSUM)) == {"a": "other bytes"}
+    assert await here.objects() == here.files()
+
+
 async def test_only_what_was_touched_is_read_again(here: Scene, reads: list[int]) -> None:
     await filled(here)
     await by_checksum(here, reads)
@@ -155,10 +182,14 @@ async def test_there_is_a_row_for_each_file_that_is_compared_and_no_other(here: 
     assert await _rows(here) == sorted(here.files())
     remove(here, "01", "29", "sub/00")
     here.write("02", b"of another size")
+    await here.ports.store.erase(Place(here.bucket, "copy/04"))
     await by_checksum(here, reads)
-    assert await _rows(here) == sorted(set(here.files()) - {"02"})
-    await here.ports.store.erase(*(Place(here.bucket, f"copy/{key}") for key in await here.keys()))
-    await by_checksum(here, reads)
+    assert await _rows(here) == sorted(here.files())
+    await by_checksum(here, reads, exclude=("sub/", "1*"))
+    assert await _rows(here) == sorted(key for key in here.files() if not key.startswith(("sub/", "1")))
+    await here.sync()
+    assert await _rows(here) != [], "a sync by time leaves them"
+    await by_checksum(here, reads, exclude=("*",))
     assert await _rows(here) == []
 
 

@@ -76,9 +76,8 @@ class Comparer:
 
     async def _prints(self, pairs: Sequence[Pair]) -> dict[str, Compared | None]:
         """What is to be remembered of each pair if it is the same, by key; None where nothing can be relied upon."""
-        settled = int((self._clock.now().timestamp() - SETTLED) * 1e9)
-        here = await self._source.prints([source for source, _ in pairs], settled)
-        there = await self._dest.prints([dest for _, dest in pairs], settled)
+        here = await prints_of(self._source, [source for source, _ in pairs], self._clock)
+        there = await prints_of(self._dest, [dest for _, dest in pairs], self._clock)
         return {
             source.key: Compared(sync=self._sync, key=source.key, source=one, dest=other) if one and other else None
             for (source, _), one, other in zip(pairs, here, there, strict=True)
@@ -113,3 +112,8 @@ class Comparer:
         while rows := await self._catalogue.compared(self._sync, PAGE, after):
             yield list(rows)
             after = rows[-1].key
+
+
+async def prints_of(tree: Tree, items: Sequence[Item], clock: Clock) -> list[str]:
+    """The prints of ``items``, empty where they cannot be relied upon by now. Take them before the bytes are read."""
+    return await tree.prints(items, int((clock.now().timestamp() - SETTLED) * 1e9))

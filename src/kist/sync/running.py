@@ -55,7 +55,7 @@ class Runner:
         self._pace = Pace(clock, at_once=1 if options.wait else options.at_once, rate=options.rate)
         self._patience = Patience(clock)
         self._carrier = carrier = Carrier(sides.source, sides.dest, self._pace, self._passed, lambda: journal.stopping)
-        self._steps = Steps(lease, sides, carrier, journal)
+        self._steps = Steps(lease, sides, carrier, journal, clock)
         self._identity = ""
         self._under_way: set[str] = set()
         self._broke_off = lease.job.resumed or lease.job.state is JobState.CANCELLING
@@ -182,7 +182,9 @@ class Runner:
         for some in (steps[at : at + few] for at in range(0, len(steps), few)):
             if wait:
                 await self._clock.pause(wait)
-            read = await self._carrier.read_ahead([item_of(step) for step in some if step.act is not Act.RESTORE])
+            sent = [step for step in some if step.act is not Act.RESTORE]
+            await self._steps.look_at(sent)
+            read = await self._carrier.read_ahead([item_of(step) for step in sent])
             for step in some:
                 await self._pace.begin()
                 if self._journal.stopping:
