@@ -60,6 +60,7 @@ ROWS: dict[str, Callable[[Plan], Iterator[Finding]]] = {
     "sync-same": syncing.same,
     "sync-many": syncing.many,
     "sync-million": syncing.million,
+    "sync-far": syncing.far,
     "sync-large": syncing.large,
     "sync-scan": syncing.scan,
     "sync-durable": syncing.durable,

@@ -12,7 +12,7 @@ import msgspec
 from kist.errors import Clash, WrongState
 from kist.model.bucket import Bucket
 from kist.model.file import File, FileState
-from kist.model.job import Entry, Job, Step
+from kist.model.job import Compared, Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, SealedKeys
@@ -34,6 +34,7 @@ Row: TypeAlias = (
     | Step
     | Entry
     | SealedKeys
+    | Compared
 )
 
 
@@ -92,9 +93,9 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Keep(msgspec.Struct, frozen=True):
-    """The entry of a manifest as it is now, whether or not there was one before. Never clashes."""
+    """The row as it is now, whether or not there was one before. Never clashes."""
 
-    row: Entry
+    row: Entry | Compared
 
 
 class Forget(msgspec.Struct, frozen=True):
@@ -191,5 +192,7 @@ def row_id(row: Row) -> tuple[str, ...]:
             return (dest, key)
         case SealedKeys(job=job):
             return (job,)
+        case Compared(sync=sync, key=key):
+            return (sync, key)
         case _:
             return (row.id,)

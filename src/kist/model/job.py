@@ -54,7 +54,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Compare(StrEnum):
-    """What tells a changed file: size and time, the bytes, or both."""
+    """What tells a changed file: size and time, the bytes, or the bytes where size and time say that it has changed."""
 
     TIME = "time"
     CHECKSUM = "checksum"
@@ -159,6 +159,18 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     state: StepState = StepState.PLANNED
     parts_id: str | None = None
     error: str | None = None
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """Two files whose bytes were compared, and were the same.
+
+    ``sync`` names the two sides, ``key`` the file; ``source`` and ``dest`` are the prints that it had there then.
+    """
+
+    sync: str
+    key: str
+    source: str
+    dest: str
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

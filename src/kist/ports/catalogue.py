@@ -9,7 +9,7 @@ from typing import Protocol
 from kist.model.bucket import Bucket
 from kist.model.changes import Change
 from kist.model.file import File
-from kist.model.job import Entry, Job, Step
+from kist.model.job import Compared, Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import Cursor, FileQuery, Page
@@ -119,6 +119,12 @@ class Catalogue(Protocol):
 
     async def sealed_keys(self, job: str) -> SealedKeys | None:
         """The keys that a job was given, as they were sealed; None once it has ended, or where it was given none."""
+
+    async def marks(self, dest: str, every: int, after: str = "") -> tuple[str, ...]:
+        """Every ``every``-th key of a destination's manifest, of those greater than ``after``, in order."""
+
+    async def compared(self, sync: str, limit: int, after: str = "") -> tuple[Compared, ...]:
+        """Up to ``limit`` files that a sync has compared whose key is greater than ``after``, by key."""
 
     async def totals(self, now: datetime) -> Totals:
         """How much there is of what waits, for those who watch."""

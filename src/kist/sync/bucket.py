@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from kist.errors import (
@@ -56,16 +56,27 @@ class BucketTree:
             raise SourceMissing(f"there is no bucket {self.bucket}") from error
         return self.name
 
-    async def items(self) -> AsyncIterator[list[Item | Trouble]]:
+    @property
+    def remote(self) -> bool:
+        """Whether each page of a listing is a request over a network."""
+        return self.md5_etags
+
+    async def items(self, after: str = "", until: str | None = None) -> AsyncGenerator[list[Item | Trouble], None]:
+        """``Tree.items``, or those of them that are greater than ``after`` and not greater than ``until``."""
         batch: list[Item | Trouble] = []
         skipped = len(self.prefix)
-        async for listed in self.store.list(self.bucket, self.prefix):
-            key = listed.key[skipped:]
-            if key and not is_reserved(listed.key) and not is_reserved(key):
-                batch.append(_item(key, listed))
-            if len(batch) == BATCH:
-                yield batch
-                batch = []
+        async with _closing(self.store.list(self.bucket, self.prefix, self.prefix + after if after else "")) as listing:
+            async for listed in listing:
+                key = listed.key[skipped:]
+                if until is not None and key > until:
+                    break
+                if key and not is_reserved(listed.key) and not is_reserved(key):
+                    batch.append(_item(key, listed))
+                if key == until:
+                    break  # and asks for no page behind it
+                if len(batch) == BATCH:
+                    yield batch
+                    batch = []
         if batch:
             yield batch
 
@@ -74,6 +85,10 @@ class BucketTree:
             return item_of(key, await self.store.head(self.place(key)))
         except ObjectMissing:
             return None
+
+    async def prints(self, items: Sequence[Item], settled: int) -> list[str]:
+        """A store gives another etag to other bytes."""
+        return [item.etag for item in items]
 
     async def open(self, item: Item, span: Span | None = None) -> ObjectReading:
         try:
@@ -157,6 +172,16 @@ class BucketTree:
             return await self.copies.copy(source, target, PutRules(type=kept.type or PutRules().type))
         except ObjectMissing:
             return None
+
+
+@asynccontextmanager
+async def _closing(listing: AsyncIterator[Listed]) -> AsyncIterator[AsyncIterator[Listed]]:
+    """Give up a listing that is not read to its end, where it holds anything."""
+    try:
+        yield listing
+    finally:
+        if isinstance(listing, AsyncGenerator):
+            await listing.aclose()
 
 
 class ObjectReading:

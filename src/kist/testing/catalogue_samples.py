@@ -11,7 +11,7 @@ from kist.model.actor import Role
 from kist.model.bucket import Bucket, BucketState
 from kist.model.changes import Row
 from kist.model.file import File, FileState, Visibility
-from kist.model.job import Act, Entry, Job, JobState, Progress, Step, StepState, SyncOptions
+from kist.model.job import Act, Compared, Entry, Job, JobState, Progress, Step, StepState, SyncOptions
 from kist.model.link import Disposition, Link
 from kist.model.profile import Profile
 from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, SealedKeys
@@ -152,11 +152,17 @@ def some_sealed_keys(**changes: Any) -> SealedKeys:
     return SealedKeys(**(plain | changes))
 
 
+def a_compared(sync: str, key: str, **changes: Any) -> Compared:
+    """Two files that were found the same."""
+    return Compared(**({"sync": sync, "key": key, "source": "s", "dest": "d"} | changes))
+
+
 def one_of_each() -> tuple[Row, ...]:
     """An ordinary row of every kind."""
     first = (a_file(), an_upload(), a_key(), a_doomed(), a_record(), an_entry())
-    second = (a_share(), a_link(), a_profile(), a_bucket(), a_job(), a_step())
-    return (*first, *second, an_entry_of("d", new_id()), some_sealed_keys())
+    second = (a_share(), a_link(), a_profile(), a_bucket())
+    of_syncs = (a_job(), a_step(), an_entry_of("d", new_id()), some_sealed_keys(), a_compared("s", new_id()))
+    return (*first, *second, *of_syncs)
 
 
 def changed(row: Any, **changes: Any) -> Any:

@@ -17,7 +17,7 @@ from kist.model.actor import Role
 from kist.model.bucket import Bucket
 from kist.model.changes import Add, Row, row_id
 from kist.model.file import File, FileState
-from kist.model.job import Entry, Job, Step
+from kist.model.job import Compared, Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import FileQuery
@@ -62,6 +62,8 @@ async def find(catalogue: Catalogue, row: Row) -> Row | None:
             return next((one for one in await catalogue.steps(job, 1000) if one.key == key), None)
         case Entry(dest=dest, key=key):
             return next((one for one in await catalogue.entries(dest, 1000) if one.key == key), None)
+        case Compared(sync=sync, key=key):
+            return next((one for one in await catalogue.compared(sync, 1000) if one.key == key), None)
         case Share(file_id=file_id, actor=actor):
             return await catalogue.share(file_id, actor)
         case SealedKeys(job=job):

@@ -17,7 +17,7 @@ from kist.errors import BucketMissing, Clash, FileMissing, JobMissing, KeyMissin
 from kist.model.bucket import Bucket
 from kist.model.changes import Add, Change, Clear, Count, Discard, Drop, Forget, Keep, Row, Swap, Use, row_id
 from kist.model.file import File, FileState
-from kist.model.job import Entry, Job, Step, StepState
+from kist.model.job import Compared, Entry, Job, Step, StepState
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import Cursor, FileQuery, Page
@@ -59,6 +59,7 @@ class MemoryCatalogue:
                 Step,
                 Entry,
                 SealedKeys,
+                Compared,
             )
         }
         self._usage: dict[str, Usage] = {}
@@ -208,9 +209,16 @@ class MemoryCatalogue:
         return _first(limit, wanted, lambda row: (row.key,))
 
     async def entries(self, dest: str, limit: int, after: str = "") -> tuple[Entry, ...]:
-        return _first(
-            limit, (row for row in self._rows(Entry) if row.dest == dest and row.key > after), lambda row: (row.key,)
-        )
+        of_dest = (row for row in self._rows(Entry) if row.dest == dest and row.key > after)
+        return _first(limit, of_dest, lambda row: (row.key,))
+
+    async def marks(self, dest: str, every: int, after: str = "") -> tuple[str, ...]:
+        keys = sorted(row.key for row in self._rows(Entry) if row.dest == dest and row.key > after)
+        return tuple(keys[every - 1 :: every])
+
+    async def compared(self, sync: str, limit: int, after: str = "") -> tuple[Compared, ...]:
+        of_sync = (row for row in self._rows(Compared) if row.sync == sync and row.key > after)
+        return _first(limit, of_sync, lambda row: (row.key,))
 
     async def sealed_keys(self, job: str) -> SealedKeys | None:
         return self._row(SealedKeys, job)
@@ -289,7 +297,7 @@ class MemoryCatalogue:
             case Use():
                 return self._use(change)
             case Keep(row):
-                return self._put(self._row(Entry, *row_id(row)), row)
+                return self._put(self._row(type(row), *row_id(row)), row)
             case Clear(job):
                 return self._clear(job)
             case Forget() | Discard():

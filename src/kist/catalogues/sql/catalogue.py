@@ -15,7 +15,7 @@ from kist.errors import BucketMissing, Clash, FileMissing, JobMissing, KeyMissin
 from kist.model.bucket import Bucket
 from kist.model.changes import Add, Change, Count, Use
 from kist.model.file import File
-from kist.model.job import Entry, Job, Step
+from kist.model.job import Compared, Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import Cursor, FileQuery, Page
@@ -50,6 +50,7 @@ class SqlCatalogue:
         self._steps = RowCodec(schema.STEPS, codec)
         self._entries = RowCodec(schema.ENTRIES, codec)
         self._sealed_keys = RowCodec(schema.SEALED_KEYS, codec)
+        self._compared = RowCodec(schema.COMPARED, codec)
 
     async def file(self, file_id: str) -> File:
         if (row := await self._runner.find(queries.FILE, {"id": file_id})) is None:
@@ -213,6 +214,14 @@ class SqlCatalogue:
     async def sealed_keys(self, job: str) -> SealedKeys | None:
         row = await self._runner.find(queries.SEALED_KEYS_OF, {"job": job})
         return None if row is None else self._sealed_keys.decode(row)
+
+    async def marks(self, dest: str, every: int, after: str = "") -> tuple[str, ...]:
+        rows = await self._runner.fetch(queries.MARKS, {"dest": dest, "every": every, "after": after})
+        return tuple(key for (key,) in rows)
+
+    async def compared(self, sync: str, limit: int, after: str = "") -> tuple[Compared, ...]:
+        params = {"sync": sync, "limit": limit, "after": after}
+        return self._compared.decode_all(await self._runner.fetch(queries.COMPARED_OF, params))
 
     async def totals(self, now: datetime) -> Totals:
         ((files, size, uploads, reserved, doomed, due),) = await self._runner.fetch(

@@ -10,6 +10,7 @@ from typing import Any
 from kist.catalogues.sql.schema import (
     AUDIT,
     BUCKETS,
+    COMPARED,
     DOOMED,
     ENTRIES,
     FILES,
@@ -83,6 +84,12 @@ STEPS_OF = STEPS.select("WHERE job = :job AND key > :after ORDER BY key LIMIT :l
 STEPS_PLANNED = STEPS.select("WHERE job = :job AND key > :after AND state = 'planned' ORDER BY key LIMIT :limit")
 SEALED_KEYS_OF = SEALED_KEYS.select("WHERE job = :job")
 ENTRIES_OF = ENTRIES.select("WHERE dest = :dest AND key > :after ORDER BY key LIMIT :limit")
+MARKS = """
+    SELECT key FROM (SELECT key, ROW_NUMBER() OVER (ORDER BY key) AS number FROM entries
+                     WHERE dest = :dest AND key > :after) AS numbered
+    WHERE number % :every = 0 ORDER BY key
+"""
+COMPARED_OF = COMPARED.select("WHERE sync = :sync AND key > :after ORDER BY key LIMIT :limit")
 
 # Who may read what else.
 SHARES_OF = SHARES.select("WHERE file_id = :file_id ORDER BY actor")
