@@ -129,7 +129,7 @@ _numbers = iter(range(1, 1 << 40))
 
 def a_job(**changes: Any) -> Job:
     """A job of ``ann``'s that waits."""
-    plain: dict[str, Any] = {"id": new_id(), "number": next(_numbers), "actor": "ann", "admin": False}
+    plain: dict[str, Any] = {"id": new_id(), "number": next(_numbers), "actor": "ann"}
     plain |= {"source": "/photos", "dest": "mine/photos", "options": SyncOptions(delete=True, include=("*.é",))}
     return Job(**(plain | {"state": JobState.QUEUED, "created_at": START} | changes))
 
@@ -142,7 +142,7 @@ def a_step(**changes: Any) -> Step:
 
 def an_entry_of(dest: str, key: str, **changes: Any) -> Entry:
     """What a sync has put there."""
-    plain: dict[str, Any] = {"dest": dest, "key": key, "size": 5, "modified": 1, "etag": "e", "sha256": None}
+    plain: dict[str, Any] = {"dest": dest, "key": key, "size": 5, "modified": 1, "etag": "e"}
     return Entry(**(plain | {"job": "j"} | changes))
 
 
