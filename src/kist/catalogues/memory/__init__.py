@@ -8,14 +8,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import msgspec
 
 from kist.catalogues.memory.matching import differences, guarded, matches, rank, unchanged
+from kist.catalogues.memory.terms import Terms
 from kist.errors import BucketMissing, Clash, FileMissing, JobMissing, KeyMissing, LinkMissing, UploadMissing
 from kist.model.bucket import Bucket
-from kist.model.changes import Add, Change, Clear, Count, Drop, Forget, Keep, Row, Swap, Use, row_id
+from kist.model.changes import (
+    Add,
+    Change,
+    Clear,
+    Count,
+    Drop,
+    Forget,
+    Hold,
+    Keep,
+    Lapse,
+    Row,
+    Spend,
+    Swap,
+    Use,
+    row_id,
+)
 from kist.model.file import File, FileState
 from kist.model.job import Entry, Job, Step, StepState
 from kist.model.link import Link
@@ -24,6 +40,7 @@ from kist.model.query import Cursor, FileQuery, Page
 from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, Totals, Usage
 from kist.model.share import Share
 from kist.model.upload import Upload, UploadState
+from kist.ports.system import Clock
 from kist.ports.wiring import Wiring
 
 R = TypeVar("R", bound=Row)
@@ -35,31 +52,16 @@ _UNENDED = (UploadState.OPEN, UploadState.SEALING)
 
 async def connect(wiring: Wiring) -> MemoryCatalogue:
     """A new, empty catalogue, whatever the URL says behind ``memory:``."""
-    return MemoryCatalogue()
+    return MemoryCatalogue(wiring.clock)
 
 
 class MemoryCatalogue:
     """See ``kist.ports.catalogue.Catalogue`` for what each method promises."""
 
-    def __init__(self) -> None:
-        self._tables: dict[type, dict[tuple[str, ...], Row]] = {
-            kind: {}
-            for kind in (
-                File,
-                Upload,
-                Key,
-                Doomed,
-                Idempotency,
-                AuditEntry,
-                Share,
-                Link,
-                Profile,
-                Bucket,
-                Job,
-                Step,
-                Entry,
-            )
-        }
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._terms = Terms()
+        self._tables: dict[type, dict[tuple[str, ...], Row]] = {kind: {} for kind in get_args(Row)}
         self._usage: dict[str, Usage] = {}
 
     async def file(self, file_id: str) -> File:
@@ -250,6 +252,12 @@ class MemoryCatalogue:
         newest = sorted(self._rows(AuditEntry), key=lambda row: (row.at, row.id), reverse=True)
         return tuple(newest[:limit])
 
+    async def now(self) -> datetime:
+        return self._clock.now()
+
+    async def term(self, term: str) -> int:
+        return self._terms.until(term)
+
     async def commit(self, *changes: Change) -> None:
         undo: list[Undo] = []
         for index, change in enumerate(changes):
@@ -290,6 +298,8 @@ class MemoryCatalogue:
                 return self._forget(dest, key)
             case Clear(job):
                 return self._clear(job)
+            case Hold() | Spend() | Lapse():
+                return self._terms.apply(change)
 
     def _put(self, before: Row | None, after: Row | None) -> Undo | None:
         row = after or before
@@ -366,7 +376,7 @@ class MemoryCatalogue:
 
 def clash(index: int, change: Change) -> Clash:
     """The ``Clash`` of the change at ``index`` of a commit."""
-    if isinstance(change, Count | Use):
+    if isinstance(change, Count | Use | Spend):
         return Clash("the limit would be exceeded", change=index)
     return Clash("somebody else changed this first: read it again and decide again", change=index)
 

@@ -13,7 +13,23 @@ import msgspec
 
 from kist.catalogues.sql.codecs import Codec
 from kist.catalogues.sql.schema import TABLES, RowCodec, Table, table_of
-from kist.model.changes import Add, Change, Clear, Count, Counter, Drop, Forget, Keep, Row, Swap, Use
+from kist.model.changes import (
+    CLOCK_SLACK,
+    Add,
+    Change,
+    Clear,
+    Count,
+    Counter,
+    Drop,
+    Forget,
+    Hold,
+    Keep,
+    Lapse,
+    Row,
+    Spend,
+    Swap,
+    Use,
+)
 from kist.model.job import StepState
 from kist.model.link import Link
 
@@ -39,6 +55,19 @@ _USE = """
 """
 _FORGET = "DELETE FROM entries WHERE dest = :dest AND key = :key"
 _CLEAR = "DELETE FROM steps WHERE job = :job AND state <> :done"
+_HOLD = """
+    INSERT INTO terms (id, holder, until) VALUES (:term, :holder, :until)
+    ON CONFLICT (id) DO UPDATE SET holder = excluded.holder, until = excluded.until
+    WHERE terms.holder = excluded.holder OR terms.until <= :at OR terms.until > :beyond
+"""
+_FURTHER = "CASE WHEN terms.until > :at AND terms.until <= :beyond THEN terms.until ELSE :at END + CAST(:by AS bigint)"
+_SPEND = f"""
+    INSERT INTO terms (id, holder, until)
+    SELECT CAST(:term AS text), '', CAST(:at AS bigint) + CAST(:by AS bigint)
+    WHERE CAST(:at AS bigint) + CAST(:by AS bigint) <= :at_most OR EXISTS (SELECT 1 FROM terms WHERE id = :term)
+    ON CONFLICT (id) DO UPDATE SET until = {_FURTHER} WHERE {_FURTHER} <= :at_most
+"""  # noqa: S608 - all of it stands here
+_LAPSE = "DELETE FROM terms WHERE until <= :at"
 _COUNTS = {counter: _COUNT.substitute(counter=counter.value) for counter in Counter}
 _COUNTS_WITHIN = {counter: _COUNT_WITHIN.substitute(counter=counter.value) for counter in Counter}
 
@@ -87,6 +116,8 @@ class Writer:
                 return Statement(_FORGET, {"dest": dest, "key": key}, counted=False)
             case Clear(job):
                 return Statement(_CLEAR, {"job": job, "done": StepState.DONE.value}, counted=False)
+            case Hold() | Spend() | Lapse():
+                return _of_terms(change)
 
     def _swap(self, before: Row, after: Row) -> Statement:
         table, codec = table_of(before), self._codecs[type(before)]
@@ -103,6 +134,16 @@ class Writer:
     def _guards(self, table: Table[Any], row: Row) -> dict[str, Any]:
         codec = self._codecs[type(row)]
         return {"old_" + name: codec.cell(name, getattr(row, name)) for name in table.guards}
+
+
+def _of_terms(change: Hold | Spend | Lapse) -> Statement:
+    match change:
+        case Hold(until=until):
+            return Statement(_HOLD, msgspec.structs.asdict(change) | {"beyond": until + CLOCK_SLACK})
+        case Spend(at_most=at_most):
+            return Statement(_SPEND, msgspec.structs.asdict(change) | {"beyond": at_most + CLOCK_SLACK})
+        case Lapse(at):
+            return Statement(_LAPSE, {"at": at}, counted=False)
 
 
 @cache
