@@ -128,7 +128,7 @@ class Lapse(msgspec.Struct, frozen=True):
 
 
 CLOCK_SLACK = 60_000_000
-"""Microseconds: a term that ends further ahead than any can, and this much, is of a time before the clock was set back."""
+"""Microseconds. A term that ends later than any can by more than this was given before the clock was set back."""
 
 
 def still_counts(until: int, at: int, at_most: int) -> bool:

@@ -11,7 +11,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def micros(moment: datetime) -> int:
     """Microseconds since 1970."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return length_micros(moment - _EPOCH)
+
+
+def length_micros(length: timedelta) -> int:
+    """A length of time in microseconds."""
+    return length // timedelta(microseconds=1)
 
 
 def in_utc(moment: datetime, thing: str) -> datetime:

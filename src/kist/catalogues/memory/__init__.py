@@ -294,10 +294,8 @@ class MemoryCatalogue:
                 return self._use(change)
             case Keep(row):
                 return self._put(self._row(Entry, *row_id(row)), row)
-            case Forget(dest, key):
-                return self._forget(dest, key)
-            case Clear(job):
-                return self._clear(job)
+            case Forget() | Clear():
+                return self._forget(change)
             case Hold() | Spend() | Lapse():
                 return self._terms.apply(change)
 
@@ -333,20 +331,16 @@ class MemoryCatalogue:
             return None
         return self._put(link, msgspec.structs.replace(link, uses=uses, last_used_at=change.at))
 
-    def _forget(self, dest: str, key: str) -> Undo:
-        table = self._tables[Entry]
-        gone = table.pop((dest, key), None)
-        return lambda: _set(table, (dest, key), gone)
-
-    def _clear(self, job: str) -> Undo:
-        table = self._tables[Step]
-        gone = {
-            key: row
-            for key, row in table.items()
-            if key[0] == job and isinstance(row, Step) and row.state is not StepState.DONE
-        }
-        for key in gone:
-            del table[key]
+    def _forget(self, change: Forget | Clear) -> Undo:
+        keys: list[tuple[str, ...]]
+        if isinstance(change, Forget):
+            table = self._tables[Entry]
+            keys = [key for key in ((change.dest, change.key),) if key in table]
+        else:
+            table = self._tables[Step]
+            steps = (row for row in self._rows(Step) if row.job == change.job and row.state is not StepState.DONE)
+            keys = [row_id(row) for row in steps]
+        gone = {key: table.pop(key) for key in keys}
         return lambda: table.update(gone)
 
     def _shown(self, file: File, query: FileQuery) -> bool:

@@ -101,12 +101,8 @@ class Writer:
             case Drop(row):
                 table = table_of(row)
                 return Statement(_delete(table), self._guards(table, row))
-            case Count(owner=owner, counter=counter, by=by, at_most=None):
-                return Statement(_COUNTS[counter], {"owner": owner, "by": by}, wanted=owner)
-            case Count(owner=owner, counter=counter, by=by, at_most=at_most):
-                params = {"owner": owner, "by": by, "at_most": at_most}
-                return Statement(_COUNTS_WITHIN[counter], params, wanted=owner)
-
+            case Count():
+                return _of_usage(change)
             case Use(link=link, at=at, times=times):
                 moment = self._codecs[Link].cell("last_used_at", at)
                 return Statement(_USE, {"link": link, "at": moment, "times": times})
@@ -134,6 +130,14 @@ class Writer:
     def _guards(self, table: Table[Any], row: Row) -> dict[str, Any]:
         codec = self._codecs[type(row)]
         return {"old_" + name: codec.cell(name, getattr(row, name)) for name in table.guards}
+
+
+def _of_usage(change: Count) -> Statement:
+    params: dict[str, Any] = {"owner": change.owner, "by": change.by}
+    if change.at_most is None:
+        return Statement(_COUNTS[change.counter], params, wanted=change.owner)
+    params["at_most"] = change.at_most
+    return Statement(_COUNTS_WITHIN[change.counter], params, wanted=change.owner)
 
 
 def _of_terms(change: Hold | Spend | Lapse) -> Statement:
