@@ -72,7 +72,7 @@ async def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids |
     """The same with what carries out its jobs."""
     recognise_token = token_reader(settings)
     ports = await open_ports(settings, clock or SystemClock(), ids or SystemIds())
-    rates = Rates(ports.clock, per_actor=settings.rate_key, per_address=settings.rate_address)
+    rates = Rates(ports.catalogue, ports.clock, per_actor=settings.rate_key, per_address=settings.rate_address)
     kist = join(
         ports,
         recognise_token=recognise_token,
