@@ -77,7 +77,7 @@ def test_addresses_have_their_own(catalogue: MemoryCatalogue, clock: FakeClock) 
 def test_processes_together_allow_what_is_set(
     catalogue: MemoryCatalogue, clock: FakeClock, rate: tuple[int, float], seed: int
 ) -> None:
-    """However a caller spreads the requests: never more than one bucket would, and from a caller in a hurry all of it."""
+    """However they are spread: never more than one bucket would allow, and to a caller in a hurry nearly all of it."""
     most, seconds = rate
     processes = [Allowances(catalogue, clock, "actor", rate) for _ in range(4)]
     dice, allowed, start = random.Random(seed), 0, clock.ticks()
