@@ -71,17 +71,19 @@ async def build(settings: Settings, *, clock: Clock | None = None, ids: Ids | No
     return (await assemble(settings, clock=clock, ids=ids)).kist
 
 
-async def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None) -> Assembled:
-    """The same with what carries out its jobs."""
+async def assemble(
+    settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None, process: str = ""
+) -> Assembled:
+    """The same with what carries out its jobs. ``process``: which of several on one port it is for."""
     recognise_token = token_reader(settings)
     ports = await open_ports(settings, clock or SystemClock(), ids or SystemIds())
-    rates = Rates(ports.clock, per_actor=settings.rate_key, per_address=settings.rate_address)
+    rates = Rates(ports.catalogue, ports.clock, per_actor=settings.rate_key, per_address=settings.rate_address)
     kist = join(
         ports,
         recognise_token=recognise_token,
         anonymous=settings.anonymous,
         rates=rates,
-        measures=partial(prometheus, ports.clock),
+        measures=partial(prometheus, ports.clock, process),
     )
     return Assembled(kist, Work(ports, threads()))
 
@@ -160,11 +162,11 @@ def join(
     return Kist(ports, keys, entry, measures=measures)
 
 
-def prometheus(clock: Clock) -> Measures:
+def prometheus(clock: Clock, process: str = "") -> Measures:
     """What counts for Prometheus, in a registry of its own."""
     from kist.metrics import Prometheus  # not at import: commands on the local home count nothing
 
-    return Prometheus(clock)
+    return Prometheus(clock, process)
 
 
 def make_home(home: Path) -> None:

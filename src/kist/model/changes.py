@@ -117,7 +117,46 @@ class Discard(msgspec.Struct, frozen=True):
     job: str
 
 
-Change: TypeAlias = Add | Swap | Drop | Count | Use | Keep | Forget | Clear | Discard
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """``holder`` has ``term`` until ``until``. ``Clash`` while another has it.
+
+    ``at`` is the time by the catalogue's clock. Here and below, times are microseconds since 1970.
+    """
+
+    term: str
+    holder: str
+    at: int
+    until: int
+
+
+class Spend(msgspec.Struct, frozen=True, kw_only=True):
+    """So much of an allowance is used: ``term`` ends ``by`` later than it would, or than ``at`` if it is over.
+
+    ``Clash`` when it would end later than ``at_most``. The end is when the whole allowance is there again.
+    """
+
+    term: str
+    by: int
+    at: int
+    at_most: int
+
+
+class Lapse(msgspec.Struct, frozen=True):
+    """The terms that are over ``at`` are forgotten. Never clashes."""
+
+    at: int
+
+
+CLOCK_SLACK = 60_000_000
+"""Microseconds. A term that ends later than any can by more than this was given before the clock was set back."""
+
+
+def still_counts(until: int, at: int, at_most: int) -> bool:
+    """Whether a term that ends at ``until`` is to be respected ``at`` a time when none is given beyond ``at_most``."""
+    return at < until <= at_most + CLOCK_SLACK
+
+
+Change: TypeAlias = Add | Swap | Drop | Count | Use | Keep | Forget | Clear | Discard | Hold | Spend | Lapse
 
 GUARDS: dict[type, tuple[str, ...]] = {
     File: ("state", "key"),

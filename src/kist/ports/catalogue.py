@@ -150,12 +150,19 @@ class Catalogue(Protocol):
     async def audit(self, limit: int) -> tuple[AuditEntry, ...]:
         """The newest ``limit`` audit entries, newest first."""
 
+    async def now(self) -> datetime:
+        """The time by the clock that all who share this catalogue go by. Leases and terms are measured with it."""
+
+    async def term(self, term: str) -> int:
+        """When this term ends, in microseconds since 1970; 0 when there is none."""
+
     async def commit(self, *changes: Change) -> None:
-        """All of ``changes`` or none, durable before returning.
+        """All of ``changes`` or none, durable before returning; terms alone may be lost in a crash.
 
         ``Clash`` when an ``Add`` finds its id taken, a ``Swap`` or ``Drop`` finds another row than it was told, or a
         ``Count`` would pass its limit; its ``change`` says which one. Nothing is then changed.
-        ``Use`` clashes as it says. Also when a second ready file would have the same ``address`` in one bucket.
+        ``Use``, ``Hold`` and ``Spend`` clash as they say. Also when a second ready file would have the same ``address``
+        in one bucket.
         ``Invalid`` for a value that cannot be stored (a lone surrogate, a number of 2^63 or more).
         A call that is cancelled while it waits may or may not have been committed.
         """

@@ -47,6 +47,7 @@ from kist.testing.catalogue_samples import (
     one_of_each,
 )
 from kist.testing.catalogue_sharing import SharingContract
+from kist.testing.catalogue_terms import TermContract
 
 __all__ = ["CatalogueContract", "CatalogueRaces"]
 
@@ -89,7 +90,7 @@ async def _asked_for(catalogue: Catalogue, row: Row) -> Row | None:
     return await asks[type(row)](identity)
 
 
-class CatalogueContract(CommitContract, PageContract, SharingContract, BucketContract, JobContract):
+class CatalogueContract(CommitContract, PageContract, SharingContract, BucketContract, JobContract, TermContract):
     """The duties of ``kist.ports.catalogue.Catalogue``."""
 
     async def test_rows_read_back_field_by_field(self, catalogue: Catalogue) -> None:

@@ -126,6 +126,11 @@ DUE = DOOMED.select("WHERE not_before <= :now ORDER BY not_before, id LIMIT :lim
 # What admins did lately.
 NEWEST_AUDIT = AUDIT.select("ORDER BY at DESC, id DESC LIMIT :limit")
 
+TERM = "SELECT until FROM terms WHERE id = :term"
+
+# The time by the database's own clock.
+NOW = "SELECT clock_timestamp()"
+
 # A change that changes nothing, to see whether changes are taken.
 TOUCH = "UPDATE migrations SET number = number WHERE number = 1"
 

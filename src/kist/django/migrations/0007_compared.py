@@ -6,5 +6,5 @@ from kist.django.schema import ApplySchema
 
 
 class Migration(migrations.Migration):
-    dependencies = [("kist", "0005_sealed_keys")]
+    dependencies = [("kist", "0006_terms")]
     operations = [ApplySchema(7)]
