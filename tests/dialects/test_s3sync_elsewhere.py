@@ -47,6 +47,21 @@ def test_what_others_have_put_there_stays(elsewhere: Elsewhere) -> None:
     assert elsewhere.objects(dest) == {"000": b"0", "002": b"2", "theirs": b"theirs"}
 
 
+def test_a_bucket_of_the_same_name_in_kists_own_store_is_another(elsewhere: Elsewhere) -> None:
+    """What a sync has put into the one is not taken for its own in the other."""
+    mirror, source, dest = elsewhere.mirror, folder(elsewhere.mirror), new_bucket()
+    assert mirror.sync(source=source, dest=dest)["status"] == "success"
+    elsewhere.client.create_bucket(Bucket=dest)
+    elsewhere.client.put_object(Bucket=dest, Key="001", Body=b"1")
+    (mirror.uploads / source / "001").unlink()
+    assert elsewhere.sync(source=source, dest=dest)["status"] == "success"
+    assert elsewhere.objects(dest) == {"000": b"0", "001": b"1", "002": b"2"}
+    assert mirror.objects(dest) == {"000": b"0", "001": b"1", "002": b"2"}
+    catalogue = mirror.site.kist._ports.catalogue
+    for named, keys in ((dest, ["000", "001", "002"]), (f"s3+{elsewhere.server.endpoint}/{dest}", ["000", "002"])):
+        assert [entry.key for entry in mirror.site.run(catalogue.entries(named, 9))] == keys
+
+
 def test_nothing_is_deleted_by_mistake(elsewhere: Elsewhere) -> None:
     source, dest = folder(elsewhere.mirror, 30), new_bucket()
     assert elsewhere.sync(source=source, dest=dest)["status"] == "success"

@@ -68,13 +68,13 @@ class Endpoints:
 
     def _allowed(self, end: ForeignEnd, keys: EndpointKeys) -> Endpoint:
         """The endpoint, with what is known of it."""
+        if keys.trusted:
+            trusted: Endpoint = msgspec.structs.replace(end.endpoint, region=keys.region, internal=True)
+            return trusted
         found = listed(self._ports.contracts.sync_endpoints, end.endpoint)
-        if found is not None:
-            return found
-        if not keys.trusted:
+        if found is None:
             raise EndpointRefused("this endpoint is not among those in KIST_SYNC_ENDPOINTS")
-        trusted: Endpoint = msgspec.structs.replace(end.endpoint, region=keys.region, internal=True)
-        return trusted
+        return found
 
     def _vault(self) -> Vault:
         if self._ports.vault is None:

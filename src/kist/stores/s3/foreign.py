@@ -26,6 +26,8 @@ NAMES = Names(
     token="the session token that was sent",  # noqa: S106
     place="KIST_SYNC_ENDPOINTS",
 )
+ENVIRONMENT = "the environment (AWS_REGION, KIST_S3_ENDPOINT or AWS_ENDPOINT_URL)"
+"""Where whoever gives trusted keys says the rest."""
 
 
 class ForeignStores:
@@ -49,7 +51,7 @@ class ForeignStores:
             key=keys.access_key,
             secret=keys.secret_key,
             session_token=keys.session_token,
-            names=NAMES,
+            names=NAMES._replace(place=ENVIRONMENT) if keys.trusted else NAMES,
         )
         transport = AsyncTransport(
             connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout, hosts=hosts
