@@ -79,9 +79,9 @@ class Steps:
             job=self._lease.job.id,
         )
         self._journal.note(Swap(step, done), Keep(entry))
-        if print_ := self._prints.pop(step.key, ""):
+        if seen := self._prints.pop(step.key, ""):
             sync = memory_of(self._sides.source, self._sides.dest)
-            self._journal.note(Keep(Compared(sync=sync, key=step.key, source=print_, dest=found.etag)))
+            self._journal.note(Keep(Compared(sync=sync, key=step.key, source=seen, dest=found.etag)))
         self._journal.count(files=1)
 
     async def set_aside(self, step: Step) -> None:
