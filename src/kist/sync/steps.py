@@ -68,7 +68,7 @@ class Steps:
             self._note_done(step, now)
 
     def _note_done(self, step: Step, found: Item) -> None:
-        done = msgspec.structs.replace(step, state=StepState.DONE, after=found.etag)
+        done = msgspec.structs.replace(step, state=StepState.DONE, after=found.etag, error=None)
         restored = step.act is Act.RESTORE
         entry = Entry(
             dest=self._sides.dest.name,
