@@ -10,6 +10,7 @@ import pytest
 from tests.sync.harm import filled, killed, over, remove, resumed
 from tests.sync.place import ROOT, Scene
 
+from kist.errors import StoreRefused
 from kist.model.job import Act, Job, JobState, StepState
 from kist.model.place import Place
 from kist.sync import journal
@@ -92,6 +93,30 @@ async def test_a_file_whose_answer_comes_too_late(here: Scene, monkeypatch: pyte
     job = await working
     assert job.state is JobState.CANCELLED
     assert await here.objects() == before | {"new": b"new"}
+    await here.undo(job)
+    assert await here.objects() == before
+
+
+async def test_a_file_whose_answer_was_lost_belongs_to_the_job_that_is_resumed(here: Scene) -> None:
+    before = await filled(here)
+    for key in ("new", "sub/new"):
+        here.write(key, b"new")
+    here.write("04", b"changed", age=1)
+
+    class Deaf:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(here.ports.store, name)
+
+        async def put(self, *what: Any, **more: Any) -> Any:
+            await here.ports.store.put(*what, **more)
+            raise StoreRefused("made up")
+
+    job = await over(here, Deaf()).sync()
+    assert (job.state, job.progress.errors) == (JobState.SUCCEEDED_WITH_ERRORS, 3)
+    await here.kist.jobs.resume(ROOT, job.id)
+    job = await here.carry_out(await here.kist.jobs.get(ROOT, job.id))
+    assert (job.state, job.reason) == (JobState.SUCCEEDED, "")
+    assert {(step.state, step.error) for step in await here.steps(job)} == {(StepState.DONE, None)}
     await here.undo(job)
     assert await here.objects() == before
 

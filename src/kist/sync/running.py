@@ -82,6 +82,7 @@ class Runner:
             await self._lease.move(JobState.PLANNING)
             async with self._journal.alive(grace=0):
                 await self._drop_parts()
+                await self._look_back_at_earlier()
                 plan = await self._patience.over(self._planned)
             if not await self._agreed(plan):
                 return
@@ -218,12 +219,30 @@ class Runner:
         await self._journal.write_down()
         planned = await self._catalogue.steps(self._lease.job.id, LOOKED_AT, planned=True)
         with suppress(Stopped):  # when it takes too long
-            async with self._journal.alive(LOOKING_BACK), together() as start:
-                for step in planned:
-                    if self._broke_off or step.key in self._under_way:
-                        start(self._looked_back(step))
+            async with self._journal.alive(LOOKING_BACK):
+                await self._looked_back([step for step in planned if self._broke_off or step.key in self._under_way])
 
-    async def _looked_back(self, step: Step) -> None:
+    async def _look_back_at_earlier(self) -> None:
+        """Before a job is planned once more: what failed or was left to do may have come to its end all the same, as
+        when an answer was lost. A new plan would take it for another's.
+        """
+        after = ""
+        left: list[Step] = []
+        while self._lease.job.plan is not None and len(left) < LOOKED_AT:
+            page = await self._catalogue.steps(self._lease.job.id, PAGE, after)
+            if not page:
+                break
+            after = page[-1].key
+            left += [step for step in page if step.state in (StepState.PLANNED, StepState.FAILED)]
+        await self._looked_back([step for step in left if step.act is not Act.NOTE])
+        await self._journal.write_down()
+
+    async def _looked_back(self, steps: list[Step]) -> None:
+        async with together() as start:
+            for step in steps:
+                start(self._looked_back_at(step))
+
+    async def _looked_back_at(self, step: Step) -> None:
         async with self._pace.turn():
             with suppress(KistError):  # then it is not known, and stays planned
                 await self._steps.look_back(step)

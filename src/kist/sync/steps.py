@@ -68,7 +68,7 @@ class Steps:
             self._note_done(step, now)
 
     def _note_done(self, step: Step, found: Item) -> None:
-        done = msgspec.structs.replace(step, state=StepState.DONE, after=found.etag)
+        done = msgspec.structs.replace(step, state=StepState.DONE, after=found.etag, error=None)
         restored = step.act is Act.RESTORE
         entry = Entry(
             dest=self._sides.dest.name,
@@ -79,9 +79,9 @@ class Steps:
             job=self._lease.job.id,
         )
         self._journal.note(Swap(step, done), Keep(entry))
-        if print_ := self._prints.pop(step.key, ""):
+        if seen := self._prints.pop(step.key, ""):
             sync = memory_of(self._sides.source, self._sides.dest)
-            self._journal.note(Keep(Compared(sync=sync, key=step.key, source=print_, dest=found.etag)))
+            self._journal.note(Keep(Compared(sync=sync, key=step.key, source=seen, dest=found.etag)))
         self._journal.count(files=1)
 
     async def set_aside(self, step: Step) -> None:
