@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from bench import direct, postgres_peer, programs
@@ -74,6 +75,7 @@ def processes(plan: Plan) -> Iterator[Finding]:
         direct.open_ways(plan.folder / "postgres-first", given)
         for name, core in (("first", SERVER_CORE), ("second", CLIENT_CORE)):
             servers.append(stack.enter_context(programs.kist(plan.folder / f"postgres-{name}", given, core=core)))
+        servers[1] = replace(servers[1], key=servers[0].key)  # the first start has made it
         both = _together([_load(server, 8, plan) for server in servers])
         pairs = [(two, one) for two, one in interleaved(plan.rounds, both, _load(servers[0], 16, plan))]
         what = "POST /v1/uploads on PostgreSQL, 16 at a time, two servers against one"
@@ -159,6 +161,6 @@ async def _until_ended(assembled: Assembled, jobs: list[Job], count: int) -> Non
 def _check(jobs: list[Job], killed: int) -> None:
     """Each succeeded with all its files, and was claimed once, but for those that a killed worker had."""
     again = [job for job in jobs if job.fence > 1]
-    whole = all(job.state is JobState.SUCCEEDED and job.progress.files_total == FILES for job in jobs)
-    if not whole or len(again) > killed * AT_ONCE or any(job.fence > 2 for job in jobs):
-        raise SystemExit("a job was lost, or done twice")
+    broken = [job for job in jobs if job.state is not JobState.SUCCEEDED or job.progress.files != FILES]
+    if broken or len(again) > killed * AT_ONCE or any(job.fence > 2 for job in jobs):
+        raise SystemExit(f"a job was lost, or done twice: {[*broken, *again]}")

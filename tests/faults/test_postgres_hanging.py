@@ -115,6 +115,20 @@ async def test_connections_that_are_dead_are_replaced_without_a_word(cluster: Cl
             assert await catalogue.file(added.id) == added
 
 
+async def test_a_server_that_is_too_busy_for_one_connection_more(database: str) -> None:
+    """What it answers on the others shows that it is there."""
+    with tapped(database) as tap:
+        runner = PostgresRunner(read_url(tap.url))
+        await runner.open()
+        tap.ignores = b"kist pulse"
+        slow = asyncio.create_task(runner.fetch("SELECT pg_sleep(4)", {}))
+        while not slow.done():
+            assert await runner.find("SELECT 1", {}) is not None
+            await asyncio.sleep(0.05)
+        assert len(await slow) == 1
+        await runner.close()
+
+
 async def test_slow_work_is_waited_for(runner: PostgresRunner) -> None:
     began = time.monotonic()
     rows = await asyncio.gather(

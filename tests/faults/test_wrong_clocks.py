@@ -14,12 +14,13 @@ from kist.catalogues.postgresql import open_catalogue
 from kist.catalogues.postgresql.address import read_url
 from kist.jobs.lease import LEASE, HeldLease, claim
 from kist.model.actor import Actor, Role
-from kist.model.changes import Swap
+from kist.model.changes import Add, Swap
+from kist.model.file import FileState
 from kist.model.job import Job, SyncOptions
 from kist.ports.catalogue import Catalogue
 from kist.settings import read_settings
 from kist.system import SystemClock
-from kist.testing.catalogue_samples import changed
+from kist.testing.catalogue_samples import a_doomed, a_file, a_record, an_upload, changed
 
 SECRET = "b7e1f0c4d2a893567e1f0c4d2a893567"
 ROOT = Actor("root", Role.ADMIN)
@@ -87,6 +88,28 @@ async def test_a_job_whose_worker_is_dead_is_taken_over_as_soon(database: str, j
         old = changed(lease.job, lease_until=await theirs.now() - timedelta(milliseconds=1))
         await theirs.commit(Swap(lease.job, old))
         assert await taken(theirs, other, "other", job.id) is not None
+
+
+async def test_a_server_that_is_ahead_ends_and_erases_nothing_too_early(database: str, tmp_path: Path) -> None:
+    settings = read_settings({"KIST_HOME": str(tmp_path), "KIST_DATABASE": database, "KIST_SECRET": SECRET}, tmp_path)
+    async with machine(database, timedelta()) as (catalogue, _):
+        now = await catalogue.now()
+        alive, dead = (an_upload(deadline=now + timedelta(minutes=minutes)) for minutes in (2, -1))
+        kept, due = (a_doomed(not_before=now + timedelta(minutes=minutes), key=f"{minutes}") for minutes in (5, -1))
+        record = a_record(created_at=now - timedelta(hours=23, minutes=55), answer=b"x")
+        await catalogue.commit(Add(a_file(id=dead.file_id, state=FileState.PENDING)), Add(alive), Add(dead))
+        await catalogue.commit(Add(kept), Add(due), Add(record))
+        ahead = (await assemble(settings, clock=WrongClock(OFF[0]))).kist
+        try:
+            assert await ahead.upkeep.end_overdue_uploads() == 1
+            await ahead.upkeep.erase_doomed()
+            assert await ahead.upkeep.forget_old_requests() == 0
+        finally:
+            await ahead.close()
+        assert await catalogue.upload(alive.id) == alive
+        left = await catalogue.doomed(now + timedelta(minutes=5), 10)
+        assert kept in left
+        assert due not in left
 
 
 async def test_the_time_is_that_of_the_database(database: str) -> None:

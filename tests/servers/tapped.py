@@ -22,6 +22,7 @@ class Harm(Enum):
 class Tap:
     """``url`` leads to the server through here. ``harmed`` counts what was done.
 
+    ``ignores``: a connection on which a client says this gets no answer any more.
     ``stalls``: as long as it is set, connections are taken, and nothing goes either way on any of them.
     """
 
@@ -36,6 +37,7 @@ class Tap:
         self._tasks: set[asyncio.Task[None]] = set()
         self.harmed = 0
         self.stalls = False
+        self.ignores = b""
         self.url = ""
 
     def harm(self, harm: Harm, mark: bytes = COMMIT, *, for_good: bool = False) -> None:
@@ -79,6 +81,8 @@ class Tap:
     ) -> None:
         while data := await reader.read(1 << 16):
             await self._flow()
+            if self.ignores and self.ignores in data:
+                continue
             if self._left is not None:
                 if self._left == 0:
                     self.harmed += 1

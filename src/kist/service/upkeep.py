@@ -26,7 +26,10 @@ log = logging.getLogger("kist")
 
 
 class Upkeep:
-    """Idempotent duties, safe to run twice and on two hosts at once: every change is a compare-and-set."""
+    """Idempotent duties, safe to run twice and on two hosts at once: every change is a compare-and-set.
+
+    What has had its time is judged by the catalogue's clock: a host's own may be wrong.
+    """
 
     def __init__(self, ports: Ports, sealer: Sealer) -> None:
         self._ports = ports
@@ -47,7 +50,7 @@ class Upkeep:
         One that nobody will complete, or whose completion broke off, is completed instead if that can be done.
         """
         ended = 0
-        while batch := await self._ports.catalogue.overdue(self._ports.clock.now(), BATCH):
+        while batch := await self._ports.catalogue.overdue(await self._now(), BATCH):
             before = ended
             for upload in batch:
                 ended += await self._end(upload)
@@ -58,7 +61,7 @@ class Upkeep:
     async def forget_ended(self) -> int:
         """Drop uploads by ticket that ended a week ago, with their files if these never came, and links likewise."""
         dropped = 0
-        before = self._ports.clock.now() - self._ports.limits.ended_life
+        before = await self._now() - self._ports.limits.ended_life
         while uploads := await self._ports.catalogue.ended_uploads(before, BATCH):
             done = sum([await self._dropped(upload, *await self._left_pending(upload)) for upload in uploads])
             dropped += done
@@ -73,12 +76,12 @@ class Upkeep:
 
     async def forget_terms(self) -> None:
         """Forget the turns that nobody has any more, and the allowances that are whole again."""
-        await self._ports.catalogue.commit(Lapse(micros(await self._ports.catalogue.now())))
+        await self._ports.catalogue.commit(Lapse(micros(await self._now())))
 
     async def forget_old_requests(self) -> int:
         """Drop the idempotency records whose day is over. Returns how many were dropped."""
         dropped = 0
-        before = self._ports.clock.now() - self._ports.limits.repeat_life
+        before = await self._now() - self._ports.limits.repeat_life
         while batch := await self._ports.catalogue.old_idempotency(before, BATCH):
             for record in batch:
                 try:
@@ -98,7 +101,7 @@ class Upkeep:
         """
         erased = 0
         first_error: KistError | None = None
-        while batch := await self._ports.catalogue.doomed(self._ports.clock.now(), BATCH):
+        while batch := await self._ports.catalogue.doomed(await self._now(), BATCH):
             try:
                 await self._erase(batch)
                 erased += len(batch)
@@ -118,7 +121,7 @@ class Upkeep:
         In a bucket that was not made here, where others may have a trash too, only what jobs of this Kist put aside.
         A bucket that refuses does not keep the others from being cleared; the first such error is raised at the end.
         """
-        before = self._ports.clock.now() - self._ports.limits.trash_life
+        before = await self._now() - self._ports.limits.trash_life
         erased, first_error = 0, None
         own = await looked_after(self._ports)
         for bucket in (*own, *sorted(await self._synced_buckets() - {*own})):
@@ -172,6 +175,9 @@ class Upkeep:
                 erased += len(batch)
         return erased
 
+    async def _now(self) -> datetime:
+        return await self._ports.catalogue.now()
+
     async def _settle(self, upload: Upload) -> bool:
         try:
             await self._sealer.complete(upload)
@@ -189,7 +195,7 @@ class Upkeep:
             upload = await self._ports.catalogue.upload(upload.id)
             if upload.state is not UploadState.OPEN:
                 return upload.state is not UploadState.SEALING
-            if upload.deadline >= self._ports.clock.now():
+            if upload.deadline >= await self._now():
                 return False
         try:
             if upload.way is None:

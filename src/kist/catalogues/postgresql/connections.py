@@ -92,7 +92,7 @@ class Connections:
 
     async def give_back(self, connection: Any, *, broken: bool = False) -> None:
         """Let others have it. ``broken``: nobody knows what is going on in it, so it is cut off."""
-        self._pulse.ends(connection)
+        self._pulse.ends(connection, answered=not broken)
         with suppress(*Failure):  # one that is gone already has left the pool by itself
             if broken:
                 connection.terminate()

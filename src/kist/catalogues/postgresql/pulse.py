@@ -1,8 +1,9 @@
 """Tell a server that hangs from one that is slow: while work takes long, it is asked something else.
 
 A commit that waits for a row and a list over many rows may take their time, since the server answers meanwhile. One
-that answers nothing at all is given up: whoever waits is told, and others are told at once, until it answers again.
-A connection that the server does nothing for, though an answer is awaited on it, is cut off alone.
+that answers nothing at all, neither that nor other work, is given up: whoever waits is told, and others are told at
+once, until it answers again. A connection on which something was asked that the server has not even begun with is cut
+off alone.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ INTERVAL = 0.3  # seconds until it is asked again
 _NAME = "kist pulse"
 
 _IDLE = """
-    SELECT each.pid, activity.state_change::text
+    SELECT each.pid, activity.state_change::text, extract(epoch FROM clock_timestamp() - activity.state_change)::float8
     FROM unnest($1::int[]) AS each(pid) LEFT JOIN pg_stat_activity AS activity ON activity.pid = each.pid
     WHERE activity.pid IS NULL OR activity.state LIKE 'idle%'
 """
-"""Those of the server's processes that have nothing to do, and since when; or are not there any longer."""
+"""Those of the server's processes that have nothing to do, since when, and for how long; or are there no longer."""
 
 _Idle = frozenset[tuple[int, str | None]]
 
@@ -50,6 +51,7 @@ class Pulse:
         self._asking: asyncio.Task[None] | None = None
         self._own: Any = None
         self._silent = False
+        self._heard = 0.0
         self.knows_processes = True
 
     def check(self) -> None:
@@ -73,9 +75,11 @@ class Pulse:
         self._in_use[connection] = self._now()
         self._set_alarm()
 
-    def ends(self, connection: Any) -> None:
-        """It no longer is."""
+    def ends(self, connection: Any, *, answered: bool) -> None:
+        """It no longer is. ``answered``: the server has said all that it was asked for."""
         self._in_use.pop(connection, None)
+        if answered:
+            self._heard = self._now()
 
     async def close(self) -> None:
         """Stop watching."""
@@ -128,31 +132,40 @@ class Pulse:
                 self._set_alarm()
 
     async def _judge(self, seen: _Idle) -> _Idle:
-        """Ask once and act on it. ``seen``: which processes had nothing to do the last time."""
+        """Ask once and act on it. ``seen``: which processes have not begun with their work, the last time."""
         late = {connection.get_server_pid(): connection for connection in self._late()}
+        asked = self._now()
+        begun = {pid: self._in_use[connection] for pid, connection in late.items()}
         try:
-            idle = await self._ask(list(late))
+            idle = await self._ask(begun)
         except Failure as error:
             self._hang_up()
-            if is_lost(error):
+            if is_lost(error) and not self._shows_life(asked):
                 self._fall_silent()
                 return frozenset()
-            idle = frozenset()  # it refuses, so it is there
+            idle = frozenset()  # it refuses, or has too much to do: it is there
         if self._silent:
             self._silent = False
             log.warning("the database answers again")
-        for pid, _ in idle & seen:  # it has not even begun anything in between
+        for pid, _ in idle & seen:
             if late[pid] in self._in_use:
                 log.warning("a connection to the database is dead: it is replaced")
                 late[pid].terminate()
         return idle
 
-    async def _ask(self, processes: list[int]) -> _Idle:
+    def _shows_life(self, asked: float) -> bool:
+        """Whether other work was answered just now; or nobody knows, since this process itself was held up."""
+        now = self._now()
+        return self._heard > now - ANSWER / 2 or now > asked + 1.5 * ANSWER
+
+    async def _ask(self, begun: dict[int, float]) -> _Idle:
+        """Those processes that have had nothing to do since before the time that is told with each."""
+        now, processes = self._now(), list(begun) if self.knows_processes else []
         async with asyncio.timeout(ANSWER):
             if self._own is None:
                 self._own = await asyncpg.connect(self._url, server_settings={"application_name": _NAME})
-            rows = await self._own.fetch(_IDLE, processes if self.knows_processes else [])
-        return frozenset((pid, since) for pid, since in rows)
+            rows = await self._own.fetch(_IDLE, processes)
+        return frozenset((pid, since) for pid, since, length in rows if since is None or now - length < begun[pid])
 
     def _hang_up(self) -> None:
         if self._own is not None:
