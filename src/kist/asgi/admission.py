@@ -20,7 +20,9 @@ MOST_DIGITS = 18
 
 
 class Admits(Protocol):
-    async def admit(self, token: str | None, *, act_as: str | None, address: str, dialect: str) -> Actor:
+    async def admit(
+        self, token: str | None, *, act_as: str | None, address: str, dialect: str, known: Actor | None = None
+    ) -> Actor:
         """The actor who is calling; ``NotSignedIn``, ``TooMany`` or ``NotAllowed``."""
 
 
@@ -42,12 +44,9 @@ async def admit(
     """Set the actor of ``call``, or raise when they may not use ``route``. ``origins``: whose pages are trusted."""
     if route.needs is Needs.NOTHING:
         return
-    token = None
-    for take in dialect.credentials:
-        token = take(call)
-        if token is not None:
-            break
-    actor = await entry.admit(token, act_as=act_as(call), address=call.address, dialect=dialect.name)
+    # Whom the application around has recognised may have come by a cookie: that is judged like no credential at all.
+    token = _credential(call, dialect) if call.known is None else None
+    actor = await entry.admit(token, act_as=act_as(call), address=call.address, dialect=dialect.name, known=call.known)
     if route.needs is Needs.WHAT_IT_NEEDS and not actor.signed_in:
         return
     if not actor.signed_in:
@@ -59,6 +58,14 @@ async def admit(
     if route.needs is Needs.ADMIN and not actor.is_admin:
         raise NotAllowed("only an admin may do this")
     call.actor = actor
+
+
+def _credential(call: Call, dialect: Dialect) -> str | None:
+    for take in dialect.credentials:
+        token = take(call)
+        if token is not None:
+            return token
+    return None
 
 
 def check_body(call: Call, route: Route, small_body: int) -> None:

@@ -16,6 +16,8 @@ from kist.wire.reply import Reply
 
 _ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 _NO_STORE = (b"cache-control", b"no-store")
+KNOWN = "kist.actor"
+"""In a scope: whom the application around has recognised. No client can put anything there."""
 _BREAKS_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NO_BODY = frozenset({204, 304})
 
@@ -32,6 +34,7 @@ def read_call(scope: Scope, receive: Receive, params: dict[str, str], base_url: 
         headers=headers,
         address=client[0] if client else "",
         base_url=base_url,
+        known=scope.get(KNOWN),
         body=Body(_pull(receive)),
     )
 

@@ -141,7 +141,7 @@ async def start(call: Call, kist: Kist) -> Reply:
     source, beneath = await _end(call, kist, asked.source)
     dest, _ = await _end(call, kist, asked.dest)
     options: SyncOptions = msgspec.structs.replace(options_of(asked), beneath=beneath)
-    return _accepted(await kist.jobs.start(call.actor, source, dest, options, repeat=repeat_of(call, asked)))
+    return _accepted(await kist.jobs.start(call.actor, source, dest, options, repeat=repeat_of(call, asked)), call)
 
 
 async def _end(call: Call, kist: Kist, text: str) -> tuple[str, str | None]:
@@ -191,22 +191,22 @@ async def _steps(call: Call, kist: Kist, asked: StepQuery) -> tuple[tuple[Step, 
 async def confirm(call: Call, kist: Kist) -> Reply:
     """Say yes to the plan of a job."""
     asked = Confirmation() if call.body.length == 0 else await decode_body(call, Confirmation)
-    return _accepted(await kist.jobs.confirm(call.actor, call.params["id"], asked.plan))
+    return _accepted(await kist.jobs.confirm(call.actor, call.params["id"], asked.plan), call)
 
 
 async def cancel(call: Call, kist: Kist) -> Reply:
     """End a job before its next operation."""
-    return _accepted(await kist.jobs.cancel(call.actor, call.params["id"]))
+    return _accepted(await kist.jobs.cancel(call.actor, call.params["id"]), call)
 
 
 async def resume(call: Call, kist: Kist) -> Reply:
     """Go on with a job."""
-    return _accepted(await kist.jobs.resume(call.actor, call.params["id"]))
+    return _accepted(await kist.jobs.resume(call.actor, call.params["id"]), call)
 
 
 async def undo(call: Call, kist: Kist) -> Reply:
     """Take back what a job did, by a new one."""
-    return _accepted(await kist.jobs.undo(call.actor, call.params["id"], repeat=repeat_of(call)))
+    return _accepted(await kist.jobs.undo(call.actor, call.params["id"], repeat=repeat_of(call)), call)
 
 
 async def events(call: Call, kist: Kist) -> Reply:
@@ -290,8 +290,8 @@ def shape_step(step: Step) -> StepShape:
     return StepShape(step.key, step.act, step.reason, step.size, step.state, step.error)
 
 
-def _accepted(job: Job) -> Reply:
-    return Reply.json(shape_job(job), status=202, headers=[("location", f"/v1/syncs/{job.id}")])
+def _accepted(job: Job, call: Call) -> Reply:
+    return Reply.json(shape_job(job), status=202, headers=[("location", f"{call.prefix}/v1/syncs/{job.id}")])
 
 
 ROUTES = (
