@@ -209,7 +209,13 @@ async def test_users_of_the_application_are_known_at_the_mount(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "headers", [{"sec_fetch_site": "cross-site"}, {"origin": "https://evil.example"}, {"host": "evil.example"}]
+    "headers",
+    [
+        {"sec_fetch_site": "cross-site"},
+        {"origin": "https://evil.example"},
+        {"host": "evil.example"},
+        {"sec_fetch_site": "cross-site", "authorization": "Bearer anything"},
+    ],
 )
 async def test_pages_of_others_use_no_session_of_the_application(tmp_path: Path, headers: dict[str, str]) -> None:
     _, app = mounted(memory_settings(tmp_path))
