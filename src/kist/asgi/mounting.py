@@ -67,8 +67,9 @@ class KistApp:
             await self._alone(scope, receive, send)
             return
         try:
-            standing = await self._started(scope.get("root_path", ""))
-        except NotStarted as error:
+            # What a caller may choose a part of is no address for all others.
+            standing = await self._started(None if scope.get("path_params") else scope.get("root_path", ""))
+        except KistError as error:
             await show_problem(None, error)(scope, receive, send)
             return
         if self._recognise is not None:
@@ -113,8 +114,8 @@ class KistApp:
     def _addressed(self, prefix: str | None) -> str:
         if prefix is None:
             raise Misconfigured(
-                "KIST_PUBLIC_URL: set it to the address at which users reach the mount, "
-                "which was not found among the routes of the application"
+                "KIST_PUBLIC_URL: set it to the address at which users reach the mount: there is none among the "
+                "routes of the application that is the same for all"
             )
         return self._settings.address + prefix
 
@@ -124,7 +125,7 @@ def mount_of(mounted: object, app: Any) -> str | None:
     for route in getattr(app, "routes", ()):
         if isinstance(route, Mount):
             below = "" if route.app is mounted else mount_of(mounted, route)
-            if below is not None:
+            if below is not None and "{" not in route.path:
                 return route.path + below
     return None
 

@@ -183,6 +183,19 @@ async def test_where_the_mount_is_not_found_the_address_has_to_be_set(tmp_path: 
         assert files.address.endswith("/app/files")
 
 
+async def test_no_caller_chooses_the_address_of_others(tmp_path: Path) -> None:
+    """Where the path of the mount has parameters, what the first caller has put there is not for everybody."""
+    files = KistApp(memory_settings(tmp_path))
+    app = Starlette()
+    app.mount("/{tenant}/files", files)
+    answer = await ask(app, "GET", "/evil/files/healthz")
+    assert (answer.status, answer.json["code"]) == (500, "misconfigured")
+    assert "KIST_PUBLIC_URL" in answer.json["detail"]
+    with pytest.raises(Misconfigured):
+        async with files.lifespan(app):
+            pass
+
+
 async def test_it_stands_alone_as_well(tmp_path: Path) -> None:
     files = KistApp(memory_settings(tmp_path))
     told: list[str] = []
