@@ -184,7 +184,9 @@ def test_fetch_leads_to_a_signed_attachment_for_five_minutes(stored: Site, ann: 
     assert given(answer.headers["location"] + "&response-content-type=text/html").status == 403
 
 
-@pytest.mark.parametrize("thing", ["abc", "0-0", str(uuid.uuid4()), "%00", "a" * 300, "..%2f..", "Ａ"])
+@pytest.mark.parametrize(
+    "thing", ["abc", "0-0", "57f504e7-ac51-4b8f-a583-095187757d5b", "%00", "a" * 300, "..%2f..", "Ａ"]
+)
 def test_ids_that_are_none_are_not_found(ann: Uploader, thing: str) -> None:
     for method, end in (("GET", "/"), ("GET", ""), ("POST", "/complete/"), ("POST", "/complete")):
         answer = ann.client.call(method, f"{ann.mount}/{thing.replace('Ａ', '%EF%BC%A1')}{end}")

@@ -16,6 +16,7 @@ from kist.django.assets import S3AssetHandler
 from kist.django.rows import File, Job, Share, Upload
 from kist.django.states import AWAIT_COMPLETE, COMPLETED, NEW, REMOVED
 from kist.model.file import FileState
+from kist.system import SystemIds
 
 __all__ = ["AWAIT_COMPLETE", "COMPLETED", "NEW", "REMOVED", "File", "Job", "Share", "Upload", "UploadedFile"]
 
@@ -27,6 +28,11 @@ _STATE = Case(
     default=Value(REMOVED),
     output_field=models.CharField(max_length=50),
 )
+
+
+def new_id() -> uuid.UUID:
+    """A new id, like those of files."""
+    return uuid.UUID(SystemIds().uuid())
 
 
 class UploadedFiles(models.Manager["UploadedFile"]):
@@ -44,7 +50,7 @@ class UploadedFile(models.Model):
     content that may be replaced. Deleting the row removes the file.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     created = models.DateTimeField(auto_now_add=True, db_index=True)
     modified = models.DateTimeField(auto_now=True)
     file_key = models.CharField(max_length=255, blank=True)

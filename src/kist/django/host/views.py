@@ -116,7 +116,8 @@ def _let_in(call: Call, request: HttpRequest, route: Route, dialect: Dialect, ki
     if user is None:
         drive(admit(call, route, dialect, kist.entry))
     else:
-        drive(admit_known(call, route, callers.actor_of(user), kist.entry))
+        call.known = callers.actor_of(user)
+        drive(admit_known(call, route, dialect, kist.entry))
     check_body(call, route, SMALL_BODY)
     if call.body.length != 0:
         give_body(call, request)
