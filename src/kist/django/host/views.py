@@ -74,9 +74,10 @@ def _view(dialect: Dialect, routes: dict[str, Route], template: str) -> View:
     @non_atomic_requests
     def view(request: HttpRequest, **params: str) -> HttpResponseBase:
         with asked_at(request):
-            made = assembled()
-            call = read_call(request, params, site_url(made.settings) + _base(request.path, template, params))
+            call = read_call(request, params, _base(request.path, template, params))
             try:
+                made = assembled()
+                call.base_url = site_url(made.settings) + call.base_url
                 reply = _reply(call, request, dialect, routes, made.kist)
             except Exception as error:
                 reply = show(error, call, dialect, template if "{token}" in template else request.path)
