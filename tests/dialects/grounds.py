@@ -42,7 +42,7 @@ GROUNDS = [
 ]
 
 
-@pytest.fixture(params=HOSTS.values(), ids=HOSTS)
+@pytest.fixture(params=list(HOSTS.values()), ids=list(HOSTS))
 def serve(request: pytest.FixtureRequest) -> Serve:
     """Each host, for tests with settings of their own."""
     found: Serve = request.param

@@ -22,7 +22,7 @@ NO_TEXT = "Not a valid string."
 TOO_LONG = "Ensure this field has no more than 255 characters."
 
 
-@pytest.fixture(scope="module", params=HOSTS.values(), ids=HOSTS)
+@pytest.fixture(scope="module", params=list(HOSTS.values()), ids=list(HOSTS))
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with request.param(disk_settings(tmp_path_factory.mktemp("home"), KIST_OPEN_UPLOADS="10000")) as found:
         yield found

@@ -76,11 +76,16 @@ def django_running(under: str, settings: Settings, folder: Path, **changed: Any)
     module, *arguments = SERVERS[under]
     port, log = free_port(), folder / f"{under}.log"
     where = [f"--bind=127.0.0.1:{port}"] if under == "wsgi" else [f"--port={port}"]
-    told = {"home": str(folder), "database": settings.database, "kist": _said(settings), "changed": changed}
-    env = os.environ | {"TEST_SITE": json.dumps(told), "PYTHONPATH": str(ROOT)}
+    env = told(settings, folder, **changed)
     with running([sys.executable, "-m", module, *arguments, *where], log, env) as process:
         wait_until(partial(listens, port), process, log)
         yield f"http://127.0.0.1:{port}"
+
+
+def told(settings: Settings, folder: Path, **changed: Any) -> dict[str, str]:
+    """The environment of a process of the project."""
+    said = {"home": str(folder), "database": settings.database, "kist": _said(settings), "changed": changed}
+    return os.environ | {"TEST_SITE": json.dumps(said), "PYTHONPATH": str(ROOT)}
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from threading import RLock
 from typing import NamedTuple
@@ -80,7 +81,10 @@ def assemble(settings: Settings, database: str) -> Assembled:
     secret = settings.secret.reveal().encode()
     store = open_blocking_store(settings, clock, ids, secret, partial(public_url, settings))
     catalogue = DjangoCatalogue(database)
-    ports = fill_ports(settings, clock, ids, right_here, store=store, catalogue=catalogue, secret=secret)
+    ports = replace(
+        fill_ports(settings, clock, ids, right_here, store=store, catalogue=catalogue, secret=secret),
+        count_at_once=True,  # web processes run no chores, and their threads would count in turns
+    )
     rates = Rates(clock, per_actor=settings.rate_key, per_address=settings.rate_address)
     made = join(
         ports,

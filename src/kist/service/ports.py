@@ -21,7 +21,7 @@ class Ports:
     """The sockets of the service, filled in by the composition root.
 
     ``bucket`` is the base bucket. ``verify_reads``: hash whole downloads while they are sent, for stores whose bytes
-    come over a network.
+    come over a network. ``count_at_once``: write each use of a link down with the read, where no chore does it later.
     """
 
     store: ObjectStore
@@ -36,6 +36,7 @@ class Ports:
     verify_reads: bool = False
     origins: tuple[str, ...] = ()
     stream_links: bool = False
+    count_at_once: bool = False
     contracts: Contracts = field(default_factory=Contracts)
     saving: SavesFiles | None = None
     roots: NamesFolders | None = None

@@ -15,7 +15,11 @@ Rate = tuple[int, float]
 
 
 class TokenBuckets:
-    """A token bucket by name: ``rate`` says how much it holds and how fast it fills again."""
+    """A token bucket by name: ``rate`` says how much it holds and how fast it fills again.
+
+    Shared by threads without a lock, as each step is one step of the dictionary: two that take at the very same moment
+    may count as one.
+    """
 
     def __init__(self, clock: Clock, rate: Rate) -> None:
         self._clock = clock
@@ -31,8 +35,8 @@ class TokenBuckets:
         """Take one; 0, or the seconds to wait when there is none left."""
         left = self._filled(name)
         allowed = left >= 1
+        self._left.pop(name, None)  # what is put in anew comes last
         self._left[name] = (left - 1 if allowed else left, self._clock.ticks())
-        self._left.move_to_end(name)
         if len(self._left) > MOST_KNOWN:
             self._left.popitem(last=False)
         return 0.0 if allowed else (1 - left) * self._each
