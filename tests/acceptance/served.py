@@ -94,6 +94,8 @@ class Site:
     nobody: Client
     loop: asyncio.AbstractEventLoop
     host: str = "asgi"
+    twin: str = ""
+    """Where a server of the other kind answers on the same tables and store, if there is one."""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Await ``work`` where the server lives."""

@@ -62,6 +62,7 @@ def django_serving(
             kist,
             url=url,
             host=f"django {under}",
+            twin=kist.url,
             ann=Client(url, kist.ann.key),
             bob=Client(url, kist.bob.key),
             admin=Client(url, kist.admin.key),

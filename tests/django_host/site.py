@@ -81,6 +81,7 @@ def configure(home: Path, url: str, kist: dict[str, Any] | None = None, **change
         "LOGGING": LOGGING,
         "KIST": kist or {},
     }
+    own["DATABASES"]["default"]["ATOMIC_REQUESTS"] = changed.pop("ATOMIC_REQUESTS", False)
     settings.configure(**(own | changed))
     django.setup()
 

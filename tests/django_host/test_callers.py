@@ -15,11 +15,11 @@ CREATE = "/s3-file-uploads/"
 MODULE = "/modules/s3-file-uploader/service"
 NO_ROOT = "Authentication credentials were not provided."
 AUTHENTICATORS = [f"rest_framework.authentication.{kind}Authentication" for kind in ("Session", "Basic", "Token")]
-WITH_TOKENS = {
+WITH_TOKENS: dict[str, Any] = {
     "INSTALLED_APPS": [*APPS, "rest_framework.authtoken"],
     "REST_FRAMEWORK": {"DEFAULT_AUTHENTICATION_CLASSES": AUTHENTICATORS},
 }
-WITHOUT = {"INSTALLED_APPS": [name for name in APPS if name != "rest_framework"]}
+WITHOUT: dict[str, Any] = {"INSTALLED_APPS": [name for name in APPS if name != "rest_framework"]}
 NAMES = ["a.txt", "日本.txt", "שלום", "ümlaut ß.png", 'say "hi".txt', "a;b=c", "ليست 100%.bin"]
 JOINED = "👩\u200d👩\u200d👧 می\u200cخواهم.png"
 """Django leaves out such letters of the names of forms that it takes apart."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import apps
+from django.db import Error
 from django.http import HttpRequest
 
 from kist.django.host.csrf import check_csrf
+from kist.django.meaning import translate
 from kist.model.actor import Actor, Role
 from kist.service.keys import PREFIX
 
@@ -28,7 +30,14 @@ def actor_of(user: Any) -> Actor:
 
 def user_of(request: HttpRequest) -> Any:
     """The user who sent ``request``, None for nobody. ``NotSignedIn`` for a wrong credential; ``NotAllowed`` for a
-    change by a session without its CSRF token."""
+    change by a session without its CSRF token; ``CatalogueBusy`` when the database of the users does not answer."""
+    try:
+        return _found(request)
+    except Error as error:
+        raise translate(error) from error
+
+
+def _found(request: HttpRequest) -> Any:
     if apps.is_installed("rest_framework"):
         from kist.django.host.authenticators import known_user  # REST framework need not be there
 
