@@ -85,7 +85,7 @@ def assemble(settings: Settings, database: str) -> Assembled:
         fill_ports(settings, clock, ids, right_here, store=store, catalogue=catalogue, secret=secret),
         count_at_once=True,  # web processes run no chores, and their threads would count in turns
     )
-    rates = Rates(clock, per_actor=settings.rate_key, per_address=settings.rate_address)
+    rates = Rates(catalogue, clock, per_actor=settings.rate_key, per_address=settings.rate_address)
     made = join(
         ports,
         recognise_token=token_reader(settings),

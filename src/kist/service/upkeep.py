@@ -6,13 +6,16 @@ import logging
 from contextlib import suppress
 from datetime import datetime
 
-from kist.errors import Broken, BucketMissing, BucketNotEmpty, Clash, FileMissing, KistError
-from kist.model.changes import Drop
+from kist.errors import Broken, BucketMissing, BucketNotEmpty, Clash, FileMissing, JobMissing, KistError
+from kist.model.changes import Drop, Lapse
+from kist.model.ends import BucketEnd, read_end
 from kist.model.file import File, FileState
 from kist.model.link import Link
+from kist.model.moments import micros
 from kist.model.place import TRASH, Place
 from kist.model.rows import Doomed
 from kist.model.upload import Upload, UploadState
+from kist.ports.catalogue import Catalogue
 from kist.service.ending import end, end_ticket
 from kist.service.ports import Ports, looked_after
 from kist.service.sealing import Sealer
@@ -68,6 +71,10 @@ class Upkeep:
                 break
         return dropped
 
+    async def forget_terms(self) -> None:
+        """Forget the turns that nobody has any more, and the allowances that are whole again."""
+        await self._ports.catalogue.commit(Lapse(micros(await self._ports.catalogue.now())))
+
     async def forget_old_requests(self) -> int:
         """Drop the idempotency records whose day is over. Returns how many were dropped."""
         dropped = 0
@@ -106,13 +113,32 @@ class Upkeep:
         return erased
 
     async def erase_trash(self) -> int:
-        """Erase what syncs put aside longer ago than it can be brought back, in every bucket. Returns how many."""
+        """Erase what syncs put aside longer ago than it can be brought back. Returns how many.
+
+        In a bucket that was not made here, where others may have a trash too, only what jobs of this Kist put aside.
+        A bucket that refuses does not keep the others from being cleared; the first such error is raised at the end.
+        """
         before = self._ports.clock.now() - self._ports.limits.trash_life
-        erased = 0
-        for bucket in await looked_after(self._ports):
-            with suppress(BucketMissing):
-                erased += await self._erase_aside(bucket, before)
+        erased, first_error = 0, None
+        own = await looked_after(self._ports)
+        for bucket in (*own, *sorted(await self._synced_buckets() - {*own})):
+            try:
+                with suppress(BucketMissing):
+                    erased += await self._erase_aside(bucket, before, foreign=bucket not in own)
+            except KistError as error:
+                first_error = first_error or error
+        if first_error is not None:
+            raise first_error
         return erased
+
+    async def _synced_buckets(self) -> set[str]:
+        """The buckets that jobs were to write to, whoever made them."""
+        found: set[str] = set()
+        number: int | None = None
+        while jobs := await self._ports.catalogue.jobs(None, BATCH, number):
+            found |= {end.bucket for end in (read_end(job.dest) for job in jobs) if isinstance(end, BucketEnd)}
+            number = jobs[-1].number
+        return found
 
     async def erase_trash_in(self, bucket: str) -> int:
         """Erase all that syncs put aside in ``bucket``: it is to be removed. Returns how many objects.
@@ -124,10 +150,11 @@ class Upkeep:
                 raise BucketNotEmpty(f"the bucket is kept: {listed.key} has come meanwhile")
         return await self._erase_aside(bucket, None)
 
-    async def _erase_aside(self, bucket: str, before: datetime | None) -> int:
+    async def _erase_aside(self, bucket: str, before: datetime | None, *, foreign: bool = False) -> int:
         erased, aside = 0, []
+        ours = _Ours(self._ports.catalogue, bucket) if foreign else None
         async for listed in self._ports.store.list(bucket, TRASH):
-            if before is None or listed.modified < before:
+            if (before is None or listed.modified < before) and (ours is None or await ours.put_aside(listed.key)):
                 aside.append(Place(bucket, listed.key))
             if len(aside) == BATCH:
                 await self._ports.store.erase(*aside)
@@ -209,3 +236,26 @@ class Upkeep:
             except KistError as error:
                 first = first or error
         return done, first
+
+
+class _Ours:
+    """Tells what ended jobs of this Kist have put aside in ``bucket``. Keys come in order: those of a job together."""
+
+    def __init__(self, catalogue: Catalogue, bucket: str) -> None:
+        self._catalogue = catalogue
+        self._bucket = bucket
+        self._job, self._is_ours = "", False
+
+    async def put_aside(self, key: str) -> bool:
+        job = key.removeprefix(TRASH).partition("/")[0].partition("~")[0].partition(".")[0]  # as kist.sync.trash writes
+        if job != self._job:
+            self._job, self._is_ours = job, await self._was_here(job)
+        return self._is_ours
+
+    async def _was_here(self, job_id: str) -> bool:
+        try:
+            job = await self._catalogue.job(job_id)
+        except JobMissing:
+            return False
+        dest = read_end(job.dest)
+        return job.state.ended and isinstance(dest, BucketEnd) and dest.bucket == self._bucket
