@@ -64,10 +64,10 @@ class Project:
 
 
 @contextmanager
-def project(under: str, home: Path, kist: dict[str, str] | None = None, **changed: Any) -> Iterator[Project]:
-    """A project on SQLite and disk, ``under`` WSGI or ASGI. ``changed``: settings of Django's."""
-    settings = disk_settings(home / "kist", **(kist or {}))
-    settings = dataclasses.replace(settings, database=f"sqlite:///{home / 'db.sqlite3'}", secret=SECRET)
+def project(under: str, home: Path, *, database: str = "", **changed: Any) -> Iterator[Project]:
+    """A project on disk, ``under`` WSGI or ASGI; on SQLite if no database is named. ``changed``: its own settings."""
+    where = database or f"sqlite:///{home / 'db.sqlite3'}"
+    settings = dataclasses.replace(disk_settings(home / "kist"), database=where, secret=SECRET)
     command = [sys.executable, "-m", "tests.django_host.people"]
     done = subprocess.run(command, env=told(settings, home, **changed), cwd=ROOT, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()

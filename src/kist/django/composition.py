@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from threading import RLock
+from threading import Lock, RLock
 from typing import NamedTuple
 
 from django.apps import apps
@@ -83,9 +83,10 @@ def assemble(settings: Settings, database: str) -> Assembled:
     catalogue = DjangoCatalogue(database)
     ports = replace(
         fill_ports(settings, clock, ids, right_here, store=store, catalogue=catalogue, secret=secret),
-        count_at_once=True,  # web processes run no chores, and their threads would count in turns
+        count_at_once=True,  # web processes run no chores
+        alone=Lock,
     )
-    rates = Rates(catalogue, clock, per_actor=settings.rate_key, per_address=settings.rate_address)
+    rates = Rates(catalogue, clock, per_actor=settings.rate_key, per_address=settings.rate_address, alone=ports.alone())
     made = join(
         ports,
         recognise_token=token_reader(settings),

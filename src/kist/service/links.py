@@ -54,7 +54,7 @@ class Links:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
-        self._attempts = Attempts(ports.clock, "passwords")
+        self._attempts = Attempts(ports.clock, "passwords", ports.alone())
         self._used: dict[str, tuple[int, File]] = {}
 
     async def make(self, actor: Actor, file_ids: Sequence[str], terms: LinkTerms = LinkTerms()) -> MadeLinks:
