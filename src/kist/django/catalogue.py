@@ -8,6 +8,7 @@ from kist.catalogues.sql.catalogue import SqlCatalogue
 from kist.catalogues.sql.codecs import SQLITE
 from kist.django.following import concerned, follow
 from kist.django.runner import DjangoRunner
+from kist.django.turns import turn
 from kist.model.changes import Change
 from kist.system import SystemClock
 
@@ -25,6 +26,6 @@ class DjangoCatalogue(SqlCatalogue):
         if not concerned(changes):
             await super().commit(*changes)
             return
-        with transaction.atomic(using=self._alias):
+        with turn(self._alias), transaction.atomic(using=self._alias):
             await super().commit(*changes)
             follow(self._alias, changes)

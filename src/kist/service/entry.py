@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 from kist.errors import BadName, Invalid, NotAllowed, NotSignedIn
 from kist.model.actor import ANONYMOUS, Actor, Role, check_actor_id
 from kist.ports.gate import Recognises
 from kist.ports.system import Clock
+from kist.service.allowances import NO_THREADS
 from kist.service.attempts import Attempts
 from kist.service.keys import PREFIX, Keys
 from kist.service.rates import Rates
@@ -16,7 +18,8 @@ from kist.service.rates import Rates
 class Entry:
     """Judges credentials for every host and every dialect.
 
-    ``anonymous`` maps a dialect's name to the id of the actor as whom its callers without a credential act.
+    ``anonymous`` maps a dialect's name to the id of the actor as whom its callers without a credential act. ``alone``:
+    what threads that share it take turns by.
     """
 
     def __init__(
@@ -27,10 +30,11 @@ class Entry:
         recognise_token: Recognises | None = None,
         anonymous: Mapping[str, str] | None = None,
         rates: Rates | None = None,
+        alone: AbstractContextManager[object] = NO_THREADS,
     ) -> None:
         self._keys = keys
         self._rates = rates
-        self._attempts = Attempts(clock)
+        self._attempts = Attempts(clock, alone=alone)
         self._recognise_token = recognise_token
         self._anonymous = {dialect: Actor(actor) for dialect, actor in (anonymous or {}).items()}
 

@@ -24,6 +24,7 @@ def response_of(reply: Reply, request: HttpRequest) -> HttpResponseBase:
             drive_awaitable(reply.close())
         response: HttpResponseBase = HttpResponse(b"" if bodiless else reply.body, status=reply.status)
     else:
+        request.META.pop("HTTP_ACCEPT_ENCODING", None)  # GZipMiddleware would press ranges, and take the length away
         streams = _in_threads(reply.body) if isinstance(request, ASGIRequest) else drive_each(reply.body)
         response = StreamingHttpResponse(streams, status=reply.status)
         if reply.close is not None:
