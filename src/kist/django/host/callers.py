@@ -46,7 +46,13 @@ def _known_to_rest_framework(request: HttpRequest) -> Any:
     from rest_framework.request import Request
     from rest_framework.settings import api_settings
 
-    asked = Request(request, authenticators=[kind() for kind in api_settings.DEFAULT_AUTHENTICATION_CLASSES])
+    class Asked(Request):
+        @property
+        def POST(self) -> Any:
+            """The form of Django's request: the framework's own would need parsers, and would read the body up."""
+            return request.POST
+
+    asked = Asked(request, authenticators=[kind() for kind in api_settings.DEFAULT_AUTHENTICATION_CLASSES])
     try:
         user = asked.user
     except PermissionDenied as error:
