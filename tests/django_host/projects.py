@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import urllib3
+from asgiref.sync import SyncToAsync
 from tests.django_host.databases import in_process
 from tests.django_host.site import database
 from tests.servers.server import S3Server
@@ -108,9 +109,15 @@ def _field(name: str, value: bytes, more: str = "") -> bytes:
 
 
 def _use(entry: dict[str, Any]) -> None:
+    """Have this thread, and that in which async code asks Django, connect to that database from now on."""
+    connections.databases["default"] = entry
+    _forget()
+    SyncToAsync.single_thread_executor.submit(_forget).result()
+
+
+def _forget() -> None:
     connections["default"].close()
     del connections["default"]
-    connections.databases["default"] = entry
 
 
 def _fill(url: str, home: Path) -> None:

@@ -105,7 +105,7 @@ class ReadsFiles(admin.ModelAdmin):
 class FileAdmin(LookedAt, ReadsFiles):
     """All files of Kist, also those that came without Django."""
 
-    list_display = ("name", "owner", "state", "shown_size", "type", "created_at", "links")
+    list_display = ("name", "links", "owner", "state", "shown_size", "type", "created_at")
     list_filter = ("state", "visibility", "bucket", "created_at")
     search_fields = ("name", "owner", "=id")
     date_hierarchy = "created_at"
@@ -197,12 +197,16 @@ class AddForm(forms.ModelForm):
 class UploadedFileAdmin(ReadsFiles):
     """Files of users. Deleting a row removes the file."""
 
-    list_display = ("__str__", "user", "state", "size", "created", "links")
+    list_display = ("__str__", "links", "user", "state", "size", "created")
     list_filter = (StateFilter, "created")
     list_select_related = ("user", "row")
     search_fields = ("filename", "file_key", "=id", "=user__id")
     date_hierarchy = "created"
     readonly_fields = ("id", "filename", "file_key", "user", "state", "size", "links", "created", "modified", "more")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody: there is nothing to change about a file here."""
+        return False
 
     @admin.display(description="state")
     def state(self, uploaded: UploadedFile) -> str:
