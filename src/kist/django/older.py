@@ -74,11 +74,15 @@ def completed_rows(connection: Any) -> Iterator[OlderRow]:
     while True:
         with connection.cursor() as cursor:
             cursor.execute(sql, [after])
-            found = [OlderRow(*cells[:4], _time(cells[4])) for cells in cursor.fetchall()]
+            found = [_row(*cells) for cells in cursor.fetchall()]
         yield from found
         if len(found) < PAGE:
             return
         after = found[-1].id
+
+
+def _row(id_: str, user: Any, filename: str, file_key: str, created: Any) -> OlderRow:
+    return OlderRow(id_, user, filename, file_key, _time(created))
 
 
 def _time(cell: Any) -> datetime:
