@@ -12,7 +12,7 @@ from django.apps import apps
 from django.http import HttpRequest
 from django.middleware.csrf import CsrfViewMiddleware
 
-from kist.errors import NotAllowed, NotSignedIn
+from kist.errors import NotAllowed
 from kist.model.actor import Actor, Role
 from kist.service.keys import PREFIX
 
@@ -33,27 +33,14 @@ def user_of(request: HttpRequest) -> Any:
     """The user who sent ``request``, None for nobody. ``NotSignedIn`` for a wrong credential; ``NotAllowed`` for a
     change by a session without its CSRF token."""
     if apps.is_installed("rest_framework"):
-        return _known_to_rest_framework(request)
+        from kist.django.host.rest_framework import user_of as known_to_rest_framework  # an extra of a project's own
+
+        return known_to_rest_framework(request)
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or not user.is_active:
         return None
     _check_csrf(request)
     return user
-
-
-def _known_to_rest_framework(request: HttpRequest) -> Any:
-    from rest_framework.exceptions import APIException, PermissionDenied  # an extra of a project's own
-    from rest_framework.request import Request
-    from rest_framework.settings import api_settings
-
-    asked = Request(request, authenticators=[kind() for kind in api_settings.DEFAULT_AUTHENTICATION_CLASSES])
-    try:
-        user = asked.user
-    except PermissionDenied as error:
-        raise NotAllowed(str(error.detail)) from error
-    except APIException as error:
-        raise NotSignedIn(str(error.detail)) from error
-    return user if user is not None and user.is_authenticated else None
 
 
 class _Csrf(CsrfViewMiddleware):
