@@ -37,7 +37,7 @@ function send (uploadForm, file) {
   return new Promise((resolve, reject) => {
     sending = new XMLHttpRequest()
     sending.open('POST', uploadForm.url)
-    sending.upload.onprogress = ({loaded, total}) => tell(`Uploading ${file.name}`, Math.round(100 * loaded / total))
+    sending.upload.onprogress = ({loaded, total}) => advance(Math.round(100 * loaded / total))
     sending.onerror = () => reject(new Refused('The store cannot be reached, or does not let this page in (CORS).'))
     sending.onabort = () => reject(new Refused('Cancelled. Nothing was kept.'))
     sending.onload = event => {
@@ -50,14 +50,15 @@ function send (uploadForm, file) {
   })
 }
 
-function tell (sentence, percent) {
+// The sentence is read out once; the figure beside it changes too often for that.
+function advance (percent) {
   by('progress').value = percent
-  by('status').textContent = `${sentence}: ${percent} %`
+  by('percent').textContent = `${percent} %`
 }
 
 function busy (is) {
   for (const control of form.querySelectorAll('input, button[type=submit]')) control.disabled = is
-  by('cancel').hidden = by('progress').hidden = !is
+  for (const id of ['cancel', 'progress', 'percent']) by(id).hidden = !is
 }
 
 async function upload (name, file) {
@@ -74,7 +75,8 @@ form.addEventListener('submit', async event => {
   by('error').textContent = ''
   busy(true)
   try {
-    tell(`Uploading ${file.name}`, 0)
+    advance(0)
+    by('status').textContent = `Uploading ${file.name}`
     by('list').prepend(shown(await upload(name, file)))
     by('none').hidden = true
     form.reset()
