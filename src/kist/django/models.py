@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Case, F, Value, When
 from django.urls import reverse
+from django.utils.functional import cached_property
 
 from kist.django import lifecycle
 from kist.django.assets import S3AssetHandler
@@ -57,8 +58,6 @@ class UploadedFile(models.Model):
     )
     reupload_of = models.BigIntegerField(null=True, editable=False)
 
-    file_upload_state: str = NEW
-
     objects: ClassVar[UploadedFiles] = UploadedFiles()
 
     class Meta:
@@ -72,13 +71,24 @@ class UploadedFile(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the row. The file's own row is known by its id, also before there is one."""
         self.row_id = str(self.pk)
+        if self._state.adding:
+            vars(self).setdefault("file_upload_state", NEW)
         super().save(*args, **kwargs)
 
     def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
         """Read the row again, and the state with it."""
         super().refresh_from_db(*args, **kwargs)
+        self.file_upload_state = self._read_state()
+
+    def _read_state(self) -> str:
         found = type(self)._base_manager.using(self._state.db).filter(pk=self.pk).values("file_upload_state").get()
-        self.file_upload_state = found["file_upload_state"]
+        state: str = found["file_upload_state"]
+        return state
+
+    @cached_property
+    def file_upload_state(self) -> str:
+        """Where the file stands: read with the row, or now, where the row came by ``select_related``."""
+        return NEW if self._state.adding else self._read_state()
 
     @property
     def file_path(self) -> str:
