@@ -72,7 +72,7 @@ class UploadedFile(models.Model):
         """Save the row. The file's own row is known by its id, also before there is one."""
         self.row_id = str(self.pk)
         if self._state.adding:
-            vars(self).setdefault("file_upload_state", NEW)
+            self.__dict__.setdefault("file_upload_state", NEW)
         super().save(*args, **kwargs)
 
     def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
