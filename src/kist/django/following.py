@@ -38,7 +38,7 @@ def follow(alias: str, changes: Sequence[Change]) -> None:
             made.append(change.after)
         transaction.on_commit(partial(_tell, signal, change.after), using=alias, robust=True)
     if made:
-        _keep(alias, made)
+        keep(alias, made)
 
 
 def user_of(alias: str, owner: str) -> Any:
@@ -51,7 +51,8 @@ def user_of(alias: str, owner: str) -> Any:
     return key if str(key) == owner and users._base_manager.using(alias).filter(pk=key).exists() else None
 
 
-def _keep(alias: str, files: list[File]) -> None:
+def keep(alias: str, files: list[File]) -> None:
+    """Make the rows of those of ``files`` whose owner is a user and that have none yet."""
     uploaded_file = apps.get_model("kist", "UploadedFile")
     rows = []
     for file in files:

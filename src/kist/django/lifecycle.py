@@ -15,7 +15,7 @@ from kist.dialects.dabapps import UNNAMED, type_of
 from kist.django.composition import kist
 from kist.django.following import FILE_KEY
 from kist.django.rows import File as FileRow
-from kist.django.states import AWAIT_COMPLETE, COMPLETED, NEW
+from kist.django.states import AWAIT_COMPLETE, COMPLETED, NEW, NO_VERSION
 from kist.drive import drive
 from kist.errors import FileMissing, Invalid, WrongState
 from kist.model.actor import Actor
@@ -73,9 +73,11 @@ def complete(uploaded: UploadedFile) -> None:
 def permit_reupload(uploaded: UploadedFile) -> None:
     """See ``UploadedFile.permit_reupload``."""
     _demand(uploaded, NEW, COMPLETED)
-    if uploaded.file_upload_state == COMPLETED:
+    if uploaded.file_upload_state == NEW:
+        uploaded.reupload_of = NO_VERSION
+    else:
         uploaded.reupload_of = drive(kist().files.get(owner_of(uploaded), str(uploaded.pk))).version
-        uploaded.file_upload_state = AWAIT_COMPLETE
+    uploaded.file_upload_state = AWAIT_COMPLETE
 
 
 def read_url(uploaded: UploadedFile, duration: int, *, inline: bool) -> str:
@@ -124,8 +126,11 @@ def _ticket(uploaded: UploadedFile, visibility: Visibility, wish: Wish) -> Ticke
     if uploaded.file_upload_state == NEW:
         return drive(tickets.begin(owner, _intent(uploaded, visibility), wish))
     _demand(uploaded, AWAIT_COMPLETE)
-    if uploaded.reupload_of is None:
-        return drive(tickets.again(owner, file_id, wish))
+    if uploaded.reupload_of in (None, NO_VERSION):
+        try:
+            return drive(tickets.again(owner, file_id, wish))
+        except FileMissing:  # a form was permitted, and none was asked for yet
+            return drive(tickets.begin(owner, _intent(uploaded, visibility), wish))
     try:
         under_way = drive(tickets.pending(owner, file_id))
     except FileMissing:
@@ -165,5 +170,5 @@ def _demand(uploaded: UploadedFile, *states: str) -> None:
 
 def _note(uploaded: UploadedFile, state: str) -> None:
     """Let the row say when this was, and the object where it stands."""
-    uploaded.save(update_fields=["modified"])
+    uploaded.save(update_fields=["modified", "reupload_of"])
     uploaded.file_upload_state = state

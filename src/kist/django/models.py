@@ -8,33 +8,21 @@ from typing import Any, ClassVar
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import models
-from django.db.models import Case, F, Value, When
 from django.urls import reverse
-from django.utils.functional import cached_property
 
 from kist.django import lifecycle
 from kist.django.assets import S3AssetHandler
 from kist.django.rows import File, Job, Share, Upload
-from kist.django.states import AWAIT_COMPLETE, COMPLETED, NEW, REMOVED
-from kist.model.file import FileState
+from kist.django.states import AWAIT_COMPLETE, COMPLETED, NEW, REMOVED, STATE, ReadState
 
 __all__ = ["AWAIT_COMPLETE", "COMPLETED", "NEW", "REMOVED", "File", "Job", "Share", "Upload", "UploadedFile"]
-
-_STATE = Case(
-    When(row__state__isnull=True, then=Value(NEW)),
-    When(row__state=FileState.PENDING.value, then=Value(AWAIT_COMPLETE)),
-    When(row__state=FileState.READY.value, row__version=F("reupload_of"), then=Value(AWAIT_COMPLETE)),
-    When(row__state=FileState.READY.value, then=Value(COMPLETED)),
-    default=Value(REMOVED),
-    output_field=models.CharField(max_length=50),
-)
 
 
 class UploadedFiles(models.Manager["UploadedFile"]):
     """Rows with their ``file_upload_state``, which is read from the file's own row, so it can be filtered by."""
 
     def get_queryset(self) -> models.QuerySet[UploadedFile]:
-        return super().get_queryset().annotate(file_upload_state=_STATE)
+        return super().get_queryset().annotate(file_upload_state=STATE)
 
 
 class UploadedFile(models.Model):
@@ -42,7 +30,7 @@ class UploadedFile(models.Model):
 
     ``file_upload_state``: ``NEW`` until a form was asked for, then ``AWAIT_COMPLETE``, then ``COMPLETED``;
     ``AWAIT_COMPLETE`` again after ``permit_reupload``, and ``REMOVED`` in the end. ``reupload_of``: the version of the
-    content that may be replaced. Deleting the row removes the file.
+    content that may be replaced, 0 where a form was permitted before there was any. Deleting the row removes the file.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -58,6 +46,8 @@ class UploadedFile(models.Model):
     )
     reupload_of = models.BigIntegerField(null=True, editable=False)
 
+    file_upload_state: Any = ReadState()
+
     objects: ClassVar[UploadedFiles] = UploadedFiles()
 
     class Meta:
@@ -71,30 +61,18 @@ class UploadedFile(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the row. The file's own row is known by its id, also before there is one."""
         self.row_id = str(self.pk)
-        if self._state.adding:
-            self.__dict__.setdefault("file_upload_state", NEW)
         super().save(*args, **kwargs)
 
     def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
-        """Read the row again, and the state with it."""
+        """Read the row again. The state is read anew when it is next asked for."""
         super().refresh_from_db(*args, **kwargs)
-        self.file_upload_state = self._read_state()
-
-    def _read_state(self) -> str:
-        found = type(self)._base_manager.using(self._state.db).filter(pk=self.pk).values("file_upload_state").get()
-        state: str = found["file_upload_state"]
-        return state
-
-    @cached_property
-    def file_upload_state(self) -> str:
-        """Where the file stands: read with the row, or now, where the row came by ``select_related``."""
-        return NEW if self._state.adding else self._read_state()
+        self.__dict__.pop("file_upload_state", None)
 
     @property
     def file_path(self) -> str:
         """The path at which the file is fetched, without a host."""
         path: str = reverse("s3_file_uploads:upload-file-fetch", args=[str(self.pk)])
-        return path
+        return f"{path}/"
 
     @property
     def asset_handler(self) -> S3AssetHandler:
