@@ -10,6 +10,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from bench.figures import Sample
@@ -49,14 +50,12 @@ class Cycles:
         connection.close()
         return done
 
-    def _post(
-        self, connection: http.client.HTTPConnection, path: str, body: str
-    ) -> dict[str, dict[str, dict[str, str]]]:
+    def _post(self, connection: http.client.HTTPConnection, path: str, body: str) -> dict[str, Any]:
         headers = {**self._server.headers, "Content-Type": "application/json"} if body else self._server.headers
         connection.request("POST", path, body, headers)
         answer = connection.getresponse()
         said = answer.read()
         if answer.status // 100 != 2:
             raise SystemExit(f"{self._server.url}{path} answered {answer.status}: {said!r}")
-        found: dict[str, dict[str, dict[str, str]]] = json.loads(said)
+        found: dict[str, Any] = json.loads(said)
         return found

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+from collections.abc import Sequence
 
 from kist.catalogues.sql.catalogue import SqlCatalogue
-from kist.django.following import concerned, follow
+from kist.catalogues.sql.statements import Statement
+from kist.django.following import rows_for, tell
 from kist.django.runner import DjangoRunner
 from kist.model.changes import Change
 
@@ -18,10 +19,10 @@ class DjangoCatalogue(SqlCatalogue):
         self._alias = alias
 
     async def commit(self, *changes: Change) -> None:
-        """As every catalogue; in the same transaction Django's rows about files that begin or end."""
-        if not concerned(changes):
-            await super().commit(*changes)
-            return
-        with transaction.atomic(using=self._alias):
-            await super().commit(*changes)
-            follow(self._alias, changes)
+        """As every catalogue; signals follow once the transaction is committed."""
+        await super().commit(*changes)
+        tell(self._alias, changes)
+
+    def _besides(self, changes: Sequence[Change]) -> Sequence[Statement]:
+        """Django's rows of the files that begin or are complete."""
+        return rows_for(self._alias, changes)
