@@ -6,15 +6,15 @@ from django.db.models import QuerySet
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.validators import UniqueValidator
 
-from kist.django.models import COMPLETED, UploadedFile
+from kist.django.fields import UploadedFilePrimaryKeyRelatedField
+from kist.django.models import COMPLETED
 from llamas.models import Llama
 
 
 class LlamaSerializer(serializers.ModelSerializer):
     """A llama. ``file`` is the id of a finished upload of the caller's; the addresses are good for five minutes."""
 
-    file = serializers.PrimaryKeyRelatedField(
-        queryset=UploadedFile.objects.all(),
+    file = UploadedFilePrimaryKeyRelatedField(
         validators=[UniqueValidator(Llama.objects.all(), message="Another llama has this file.")],
     )
     filename = serializers.CharField(source="file.filename", read_only=True)
