@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import urllib3
+from asgiref.sync import SyncToAsync
 from tests.django_host.databases import in_process
 from tests.django_host.site import database
 from tests.servers.server import S3Server
@@ -66,7 +67,7 @@ def post(form: dict[str, Any], data: bytes, name: str = "a.txt") -> tuple[int, s
     body = b"".join(_field(name, value.encode()) for name, value in form["fields"].items())
     body += _field("file", data, f'; filename="{name}"') + f"--{BOUNDARY}--\r\n".encode()
     kind = f"multipart/form-data; boundary={BOUNDARY}"
-    if urlsplit(form["url"]).netloc:
+    if _is_elsewhere(form["url"]):
         answer: Any = urllib3.request("POST", form["url"], body=body, headers={"content-type": kind})
         status, text = answer.status, answer.data
     else:
@@ -77,13 +78,18 @@ def post(form: dict[str, Any], data: bytes, name: str = "a.txt") -> tuple[int, s
 
 def got(url: str) -> bytes:
     """What a signed address gives, from the store or from this site."""
-    if urlsplit(url).netloc:
+    if _is_elsewhere(url):
         answer = urllib3.request("GET", url)
         assert answer.status == 200, answer.data
         return answer.data
     response = Client().get(url)
     assert response.status_code == 200, response
     return response.getvalue()
+
+
+def _is_elsewhere(url: str) -> bool:
+    """Whether an address leads to a server, rather than to the site in this process."""
+    return urlsplit(url).netloc not in ("", "testserver")
 
 
 class _Undone(Exception):
@@ -103,9 +109,15 @@ def _field(name: str, value: bytes, more: str = "") -> bytes:
 
 
 def _use(entry: dict[str, Any]) -> None:
+    """Have this thread, and that in which async code asks Django, connect to that database from now on."""
+    connections.databases["default"] = entry
+    _forget()
+    SyncToAsync.single_thread_executor.submit(_forget).result()
+
+
+def _forget() -> None:
     connections["default"].close()
     del connections["default"]
-    connections.databases["default"] = entry
 
 
 def _fill(url: str, home: Path) -> None:

@@ -1,0 +1,1 @@
+"""One command in each file. ``management.running`` holds what they have in common."""
