@@ -9,7 +9,7 @@ from scripts.reference import PAGES, PARTS, generated, marks
 from scripts.reference_cli import tree
 from scripts.reference_probe import ASKED
 from scripts.reference_tables import ADVICE, CLIENT, leaves
-from tests.docs.pages import DOCS, Page, commands, pages
+from tests.docs.pages import DOCS, ROOT, Page, commands, pages
 
 from kist.chores.schedule import CHORES
 from kist.dialects import crowdbotics, dabapps, filedrop, native, s3sync, syncano
