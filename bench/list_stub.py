@@ -1,6 +1,8 @@
 """An S3 server whose bucket lists as many empty objects as it was told. It keeps none, and takes none.
 
-python -m bench.list_stub COUNT
+    python -m bench.list_stub COUNT [MILLISECONDS]
+
+Each answer takes so many milliseconds on its way, as those of a store that is far away.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ def name_of(number: int) -> str:
 
 def page(query: dict[str, list[str]], count: int) -> str:
     """A page of the listing, as the query asks for it."""
-    first = int(query.get("continuation-token", ["0"])[0])
+    first = int(query["continuation-token"][0]) if "continuation-token" in query else _behind(query)
     last = min(first + PAGE, count) if query.get("prefix") == [PREFIX] else first
     lines = [
         f"<Contents><Key>{PREFIX}{name_of(number)}</Key><LastModified>{MODIFIED}</LastModified>"
@@ -42,18 +44,25 @@ def page(query: dict[str, list[str]], count: int) -> str:
     )
 
 
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int) -> None:
+def _behind(query: dict[str, list[str]]) -> int:
+    """The number of the first object behind a key that a listing is to start after: that of one of them."""
+    after = query.get("start-after", [""])[0]
+    return int(after.rpartition("-")[2]) + 1 if after else 0
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int, way: float) -> None:
     """One kept connection. No request here has a body."""
     while head := await reader.readuntil(b"\r\n\r\n"):
         method, target, _ = head.decode("ascii").split(" ", 2)
+        await asyncio.sleep(way)
         body = page(parse_qs(urlsplit(target).query), count).encode() if method == "GET" else b""
         writer.write(b"HTTP/1.1 200 Stub\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
 
 
-async def main(count: int) -> None:
+async def main(count: int, milliseconds: int = 0) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await answer(reader, writer, count)
+            await answer(reader, writer, count, milliseconds / 1000)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
@@ -65,4 +74,4 @@ async def main(count: int) -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(int(sys.argv[1])))
+        runner.run(main(*map(int, sys.argv[1:3])))

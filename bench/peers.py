@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from bench import postgres_peer
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -184,6 +185,7 @@ PEERS: dict[str, Callable[[Path], Starlette]] = {
     "receive": receive,
     "send": send,
     "ticket": ticket,
+    "postgres-ticket": postgres_peer.ticket,
     "follow": follow,
     "follow-signing": partial(follow, signing=True),
 }

@@ -76,9 +76,9 @@ def s3_stub() -> Iterator[Program]:
 
 
 @contextmanager
-def list_stub(count: int) -> Iterator[Program]:
-    """A server that lists as many objects, on the server's core."""
-    with _module("bench.list_stub", {}, str(count)) as program:
+def list_stub(count: int, milliseconds: int = 0) -> Iterator[Program]:
+    """A server that lists as many objects, on the server's core, and is so far away."""
+    with _module("bench.list_stub", {}, str(count), str(milliseconds)) as program:
         yield program
 
 

@@ -61,6 +61,13 @@ class Bench:
             [peer("s5cmd"), "--endpoint-url", self.server.endpoint, "--log", "error", verb, source, dest], self._aws
         )
 
+    def s3cmd(self, source: str, dest: str) -> Run:
+        address = self.server.endpoint.removeprefix("http://")
+        given = [f"--config={os.devnull}", "--no-ssl", f"--host={address}", f"--host-bucket={address}"]
+        return run(
+            [peer("s3cmd"), *given, f"--region={self.server.region}", "--quiet", "sync", source, dest], self._aws
+        )
+
     def aws(self, source: str, dest: str) -> Run:
         command = [peer("aws"), "--endpoint-url", self.server.endpoint, "s3", "sync", "--only-show-errors"]
         return run([*command, source, dest], self._aws)

@@ -31,6 +31,8 @@ FOLDER = 100
 """Files in a folder."""
 COLLECTED = 12.0
 """Seconds after which the gateway has given back the memory of what was deleted."""
+MILLISECONDS = 30
+"""From a request for a page of a listing to its answer, over a distance."""
 PEAK = Goal(150, "MiB", at_least=False)
 
 
@@ -46,10 +48,12 @@ def small(plan: Plan) -> Iterator[Finding]:
                 "s5cmd": lambda turn: made.s5cmd(f"{folder}/", f"s3://{direct.BUCKET}/s5cmd-{turn}/"),
                 "rclone": lambda turn: made.rclone(f"{folder}", f":s3:{direct.BUCKET}/rclone-{turn}"),
                 "aws": lambda turn: made.aws(f"{folder}", f"s3://{direct.BUCKET}/aws-{turn}"),
+                "s3cmd": lambda turn: made.s3cmd(f"{folder}/", f"s3://{direct.BUCKET}/s3cmd-{turn}/"),
             },
         )
         shutil.rmtree(folder)
-    yield from compared(f"first sync of {count:,} files of 4 KiB", found, {"s5cmd": 0.7, "rclone": 0.7, "aws": 0.35})
+    goals = {"s5cmd": 0.7, "rclone": 0.7, "aws": 0.35, "s3cmd": None}
+    yield from compared(f"first sync of {count:,} files of 4 KiB", found, goals)
 
 
 def same(plan: Plan) -> Iterator[Finding]:
@@ -64,10 +68,12 @@ def same(plan: Plan) -> Iterator[Finding]:
                 "s5cmd": lambda _: made.s5cmd(f"{folder}/", f"s3://{direct.BUCKET}/s5cmd/"),
                 "rclone": lambda _: made.rclone(f"{folder}", f":s3:{direct.BUCKET}/rclone"),
                 "aws": lambda _: made.aws(f"{folder}", f"s3://{direct.BUCKET}/aws"),
+                "s3cmd": lambda _: made.s3cmd(f"{folder}/", f"s3://{direct.BUCKET}/s3cmd/"),
             },
         )
         shutil.rmtree(folder)
-    yield from compared(f"{count:,} files again, nothing changed", found, {"s5cmd": 0.8, "aws": 0.3, "rclone": None})
+    goals = {"s5cmd": 0.8, "aws": 0.3, "rclone": None, "s3cmd": None}
+    yield from compared(f"{count:,} files again, nothing changed", found, goals)
 
 
 def many(plan: Plan) -> Iterator[Finding]:
@@ -109,6 +115,31 @@ def million(plan: Plan) -> Iterator[Finding]:
     yield Finding(f"peak RSS, {count:,} files, nothing changed", Spread.of([peak]), ours, goal=PEAK, unit="MiB")
     shutil.rmtree(home)
     shutil.rmtree(folder)
+
+
+def far(plan: Plan) -> Iterator[Finding]:
+    """The listing alone of a bucket that is 30 ms away, as S3 is: in ranges, against page after page."""
+    count = 10_000 if plan.short else 100_000
+    home, folder = plan.folder / "far-home", plan.folder / "far"
+    home.mkdir()
+    fill(folder, count, 0)
+    asyncio.run(_know(home, folder, count))
+    with programs.list_stub(count, MILLISECONDS) as stub:
+        settings = {**direct.settings(stub.url), "KIST_HOME": str(home)}
+
+        def listed(how: str) -> Run:
+            command = [sys.executable, "-m", "bench.list_client", how, direct.BUCKET, "million/"]
+            found = json.loads(run(command, settings).printed)
+            assert found["objects"] == count, found
+            return Run(found["seconds"], found["peak"] / 1024, "")
+
+        found = in_turn(
+            rounds(plan), {"kist": lambda _: listed("ranges"), "page after page": lambda _: listed("chain")}
+        )
+    shutil.rmtree(home)
+    shutil.rmtree(folder)
+    what = f"listing of {count:,} objects, {MILLISECONDS} ms a page, in ranges"
+    yield from compared(what, found, {"page after page": 0.5})
 
 
 async def _know(home: Path, folder: Path, count: int) -> None:

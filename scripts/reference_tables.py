@@ -17,6 +17,8 @@ from kist.wire.call import Call
 from kist.wire.routes import Dialect
 
 CLIENT = {
+    "KIST_S3_ENDPOINT": "the S3 server that `s3://` means in `kist sync`, with the keys in `KIST_S3_KEY` and "
+    "`KIST_S3_SECRET`; of the environment alone",
     "KIST_SERVER": "the server that commands talk to, as `--server` does; without it they work on the local home",
     "KIST_KEY": "the key to show it",
 }
@@ -26,7 +28,9 @@ ADVICE = {
     "BadRange": "ask for bytes that are there; `size` says how many there are",
     "BadChecksum": "send the bytes again; `received` is the sha256 that arrived",
     "SourceRefused": "name a folder below one of the roots in `KIST_SYNC_ROOTS`",
-    "EndpointRefused": "leave `storage_url` and the keys out: Kist's own store is meant then",
+    "EndpointRefused": "name a server of `KIST_SYNC_ENDPOINTS` and send its keys, both, in the body; without them "
+    "Kist's own store is meant",
+    "EndpointRedirects": "name the address that the S3 server itself answers at; redirects are never followed",
     "WrongType": "send the media type that the answer names; no `Content-Encoding`; with "
     "`KIST_TYPE_MISMATCH=reject`, declare the type that the bytes have",
     "TooLarge": "send less; `limit` is what is allowed, `KIST_MAX_UPLOAD_SIZE` raises it for files",

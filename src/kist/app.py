@@ -20,6 +20,7 @@ from kist.detection import detect
 from kist.drive import right_here
 from kist.errors import AlreadyThere, Misconfigured, Unavailable
 from kist.model.actor import Actor, Role
+from kist.model.endpoint import Endpoint, EndpointKeys
 from kist.ports.catalogue import Catalogue
 from kist.ports.gate import Recognises
 from kist.ports.measures import Measures
@@ -39,6 +40,7 @@ from kist.service.uncounted import Uncounted
 from kist.setting_texts import without_password
 from kist.settings import Settings
 from kist.system import SystemClock, SystemIds
+from kist.vault import AesVault
 from kist.wire.routes import Dialect
 from kist.working import Work
 
@@ -69,17 +71,19 @@ async def build(settings: Settings, *, clock: Clock | None = None, ids: Ids | No
     return (await assemble(settings, clock=clock, ids=ids)).kist
 
 
-async def assemble(settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None) -> Assembled:
-    """The same with what carries out its jobs."""
+async def assemble(
+    settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None, process: str = ""
+) -> Assembled:
+    """The same with what carries out its jobs. ``process``: which of several on one port it is for."""
     recognise_token = token_reader(settings)
     ports = await open_ports(settings, clock or SystemClock(), ids or SystemIds())
-    rates = Rates(ports.clock, per_actor=settings.rate_key, per_address=settings.rate_address)
+    rates = Rates(ports.catalogue, ports.clock, per_actor=settings.rate_key, per_address=settings.rate_address)
     kist = join(
         ports,
         recognise_token=recognise_token,
         anonymous=settings.anonymous,
         rates=rates,
-        measures=partial(prometheus, ports.clock),
+        measures=partial(prometheus, ports.clock, process),
     )
     return Assembled(kist, Work(ports, threads()))
 
@@ -126,7 +130,22 @@ def fill_ports(
         contracts=settings.contracts,
         saving=SavingFolder(settings.save_folder, aside, ids) if settings.save_folder else None,
         roots=SyncRoots(settings.folders, aside),
+        vault=AesVault(secret, ids),
+        endpoints=_Foreign(clock, ids),
     )
+
+
+class _Foreign:
+    """``ReachesEndpoints``. The S3 client is imported once it is needed."""
+
+    def __init__(self, clock: Clock, ids: Ids) -> None:
+        self._clock = clock
+        self._ids = ids
+
+    async def reach(self, endpoint: Endpoint, keys: EndpointKeys) -> ObjectStore:
+        from kist.stores.s3.foreign import ForeignStores
+
+        return await ForeignStores(self._clock, self._ids).reach(endpoint, keys)
 
 
 def join(
@@ -143,11 +162,11 @@ def join(
     return Kist(ports, keys, entry, measures=measures)
 
 
-def prometheus(clock: Clock) -> Measures:
+def prometheus(clock: Clock, process: str = "") -> Measures:
     """What counts for Prometheus, in a registry of its own."""
     from kist.metrics import Prometheus  # not at import: commands on the local home count nothing
 
-    return Prometheus(clock)
+    return Prometheus(clock, process)
 
 
 def make_home(home: Path) -> None:

@@ -11,7 +11,7 @@ KistError                    code (stable string), message, about (facts), retry
 │  ├─ Conflict ─ Clash · WrongState · InProgress · Incomplete · UploadRefused · AlreadyThere · BucketNotEmpty · Stale
 │  └─ Unsupported ─ UnsafeWay    this store cannot do that
 ├─ Unavailable               try again later ─ StoreUnavailable · CatalogueBusy · StoreFull · Busy
-├─ Broken                    wake somebody ─ StoreRefused · Corrupt · Misconfigured · ClockSkew
+├─ Broken                    wake somebody ─ StoreRefused · EndpointRedirects · Corrupt · Misconfigured · ClockSkew
 └─ Stopped ─ LeaseLost       cancelled by the user or by shutdown, or taken over
 
 An error says what happened and what to do; it knows nothing of HTTP. Adapters translate foreign exceptions at their
@@ -231,6 +231,10 @@ class Broken(KistError):
 
 class StoreRefused(Broken):
     """The store refused what Kist asked: wrong key, missing right, unexpected answer."""
+
+
+class EndpointRedirects(Broken):
+    """The S3 server sends Kist to another address, where it does not go."""
 
 
 class Corrupt(Broken):

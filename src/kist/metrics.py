@@ -43,16 +43,20 @@ LEVELS = {
     "link_uses_waiting": "Uses of links that are counted in memory and wait to be written down.",
 }
 """The numbers that are asked for when they are read, and what each is."""
+OF_ALL = frozenset({"files", "bytes", "open_uploads", "reserved_bytes", "doomed", "due"})
+"""Those of them that come from the catalogue: the same whichever process is asked."""
 
 
 class Prometheus:
     """Measures that Prometheus can read. Labels are names from the code alone, so their number is bounded.
 
-    It is for one thread, the event loop's, as the service is.
+    It is for one thread, the event loop's, as the service is. ``process``: which of several on one port this is; it is
+    then a label of all that one process has for itself, so that its numbers are told from those of the others.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, process: str = "") -> None:
         self._clock = clock
+        self._own = {"process": process} if process else {}
         self._sums = _Sums()
         self._routes: dict[tuple[str, str], _Route] = {}
         self._chores: dict[str, _Chore] = {}
@@ -85,7 +89,7 @@ class Prometheus:
 
     def shown(self, levels: Mapping[str, float]) -> Exposition:
         """The text format that every version of Prometheus reads."""
-        reading = _Reading(self._sums, self._routes, self._chores, levels)
+        reading = _Reading(self._sums, self._routes, self._chores, levels, self._own)
         return Exposition(CONTENT_TYPE_PLAIN_0_0_4, generate_latest(reading))
 
 
@@ -146,7 +150,10 @@ class _Reading(Collector):
         routes: Mapping[tuple[str, str], _Route],
         chores: Mapping[str, _Chore],
         levels: Mapping[str, float],
+        own: Mapping[str, str],
     ) -> None:
+        self._own = tuple(own)
+        self._me = tuple(own.values())
         self._sums = sums
         self._routes = {labels: route for labels, route in routes.items() if route.by_kind}
         self._chores = chores
@@ -156,39 +163,52 @@ class _Reading(Collector):
         """Every metric with its samples."""
         yield self._answered()
         yield self._seconds()
-        yield CounterMetricFamily("kist_received_bytes", "Bytes of the bodies of requests.", self._sums.received)
-        yield CounterMetricFamily("kist_sent_bytes", "Bytes of the bodies of answers.", self._sums.sent)
-        yield GaugeMetricFamily("kist_requests_under_way", "Requests that are being answered.", self._sums.requests)
-        yield GaugeMetricFamily("kist_uploads_under_way", "Those of them whose body is a file.", self._sums.uploads)
+        yield from self._sums_of_all_routes()
         yield from self._of_chores()
         for name, meaning in LEVELS.items():
             if name in self._levels:
-                yield GaugeMetricFamily(f"kist_{name}", meaning, self._levels[name])
+                yield self._gauge(name, meaning, self._levels[name], own=name not in OF_ALL)
+
+    def _sums_of_all_routes(self) -> Iterator[Metric]:
+        yield self._counter("received_bytes", "Bytes of the bodies of requests.", self._sums.received)
+        yield self._counter("sent_bytes", "Bytes of the bodies of answers.", self._sums.sent)
+        yield self._gauge("requests_under_way", "Requests that are being answered.", self._sums.requests)
+        yield self._gauge("uploads_under_way", "Those of them whose body is a file.", self._sums.uploads)
+
+    def _counter(self, name: str, meaning: str, value: float) -> Metric:
+        family = CounterMetricFamily(f"kist_{name}", meaning, labels=self._own)
+        family.add_metric(self._me, value)
+        return family
+
+    def _gauge(self, name: str, meaning: str, value: float, *, own: bool = True) -> Metric:
+        family = GaugeMetricFamily(f"kist_{name}", meaning, labels=self._own if own else ())
+        family.add_metric(self._me if own else (), value)
+        return family
 
     def _answered(self) -> Metric:
         family = CounterMetricFamily(
             "kist_requests",
             "Requests answered, by dialect, route, method and class of status.",
-            labels=("dialect", "route", "method", "status"),
+            labels=("dialect", "route", "method", "status", *self._own),
         )
         for labels, route in self._routes.items():
             for (method, hundreds), count in route.by_kind.items():
-                family.add_metric((*labels, method, f"{hundreds}xx" if hundreds else NO_ANSWER), count)
+                family.add_metric((*labels, method, f"{hundreds}xx" if hundreds else NO_ANSWER, *self._me), count)
         return family
 
     def _seconds(self) -> Metric:
         family = HistogramMetricFamily(
             "kist_request_seconds",
             "Seconds from the head of a request to the end of its answer, by dialect and route.",
-            labels=("dialect", "route"),
+            labels=("dialect", "route", *self._own),
         )
         for labels, route in self._routes.items():
             counts = zip(_LIMITS, accumulate(route.within), strict=True)
-            family.add_metric(labels, [(limit, float(count)) for limit, count in counts], route.seconds)
+            family.add_metric((*labels, *self._me), [(limit, float(count)) for limit, count in counts], route.seconds)
         return family
 
     def _of_chores(self) -> Iterator[Metric]:
-        by_name = ("chore",)
+        by_name = ("chore", *self._own)
         runs = CounterMetricFamily("kist_chore_runs", "Runs of a chore.", labels=by_name)
         failures = CounterMetricFamily("kist_chore_failures", "Those of them that failed.", labels=by_name)
         done = CounterMetricFamily("kist_chore_done", "How much a chore has done.", labels=by_name)
@@ -196,9 +216,10 @@ class _Reading(Collector):
             "kist_chore_last_success_timestamp_seconds", "When a chore last ended without a failure.", labels=by_name
         )
         for name, chore in self._chores.items():
-            runs.add_metric((name,), chore.runs)
-            failures.add_metric((name,), chore.failures)
-            done.add_metric((name,), chore.done)
+            labels = (name, *self._me)
+            runs.add_metric(labels, chore.runs)
+            failures.add_metric(labels, chore.failures)
+            done.add_metric(labels, chore.done)
             if chore.succeeded is not None:
-                succeeded.add_metric((name,), chore.succeeded)
+                succeeded.add_metric(labels, chore.succeeded)
         yield from (runs, failures, done, succeeded)

@@ -68,7 +68,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "KIST_SECRET",
         "made in the home",
-        "signs links and the disk store's tickets; at least 32 random characters; to be set with PostgreSQL",
+        "signs links and the disk store's tickets, encrypts keys of other S3 servers while syncs need them; at least "
+        "32 random characters; to be set with PostgreSQL",
         parse_secret,
     ),
     Setting(
@@ -153,7 +154,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "KIST_SYNC_ENDPOINTS",
         "none",
-        "S3 servers that `/sync` may name as `storage_url`, like https://s3.example.com,…; not yet synced to",
+        "S3 servers that syncs may go to, like https://s3.example.com,…; with internal: before one without TLS, or at "
+        "a bare or private address; with ?region=… behind it",
         parse_endpoints,
     ),
     Setting(

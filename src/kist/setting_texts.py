@@ -10,8 +10,11 @@ from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 from kist.model.actor import check_actor_id
+from kist.model.endpoint import REGION, Endpoint, read_endpoint
 from kist.model.file import Visibility
 from kist.model.media import clean_type
+
+INTERNAL = "internal:"
 
 _BUCKET_NAMES = ("AWS_BUCKET_NAME", "AWS_STORAGE_BUCKET_NAME", "S3_BUCKET_NAME")
 _REGION_NAMES = ("AWS_STORAGE_REGION", "AWS_DEFAULT_REGION", "REGION")
@@ -139,9 +142,22 @@ def parse_roots(text: str) -> dict[str, Path]:
     return roots
 
 
-def parse_endpoints(text: str) -> tuple[str, ...]:
-    """Addresses of S3 servers. ``ValueError`` says what to write."""
-    return tuple(parse_url(endpoint) for endpoint in parse_names(text))
+def parse_endpoints(text: str) -> tuple[Endpoint, ...]:
+    """S3 servers, and which of them may lie inside. ``ValueError`` says what to write."""
+    return tuple(map(_endpoint, parse_names(text)))
+
+
+def _endpoint(text: str) -> Endpoint:
+    internal = text.startswith(INTERNAL)
+    url, _, region = text.removeprefix(INTERNAL).partition("?region=")
+    endpoint = read_endpoint(url)
+    if endpoint is None or not re.fullmatch(r"[A-Za-z0-9._-]{0,64}", region):
+        raise ValueError("write https://s3.example.com, with ?region=eu-central-1 where it asks for one")
+    if not internal and (endpoint.scheme != "https" or endpoint.is_number):
+        raise ValueError(f"write {INTERNAL}{url} if you mean a server without TLS or at a bare address")
+    return Endpoint(
+        scheme=endpoint.scheme, host=endpoint.host, port=endpoint.port, region=region or REGION, internal=internal
+    )
 
 
 def parse_span(text: str) -> timedelta:

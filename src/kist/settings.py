@@ -15,11 +15,13 @@ from dotenv import dotenv_values
 
 from kist.errors import KistError, Misconfigured
 from kist.model.contracts import Contracts
+from kist.model.endpoint import REGION, Endpoint, EndpointKeys, read_endpoint
 from kist.model.file import Visibility
 from kist.model.limits import GIB, TIB, Limits
 from kist.setting_list import SETTINGS, Setting
 from kist.setting_texts import Secret, older_store, parse_database, parse_secret, without_password
 
+S3_ENDPOINT = "KIST_S3_ENDPOINT"
 DISK_BUCKET = "kist"
 """Name of the base bucket where the store's URL names none."""
 
@@ -60,7 +62,7 @@ class Settings:
     jwt_audience: str | None = None
     jwt_keys: Path | None = None
     sync_roots: Mapping[str, Path] = field(default_factory=dict)
-    sync_endpoints: tuple[str, ...] = ()
+    sync_endpoints: tuple[Endpoint, ...] = ()
     sync_remove_bucket: bool = False
     dialects: tuple[str, ...] = ("native", "filedrop", "crowdbotics", "dabapps", "syncano", "s3sync", "door")
     origins: tuple[str, ...] = ()
@@ -159,6 +161,45 @@ def read_client_settings(
     return ClientSettings(server or found.get("KIST_SERVER"), None if key is None else Secret(key))
 
 
+@dataclass(frozen=True)
+class S3Access:
+    """The S3 server that commands mean by ``s3://``, and the keys for it."""
+
+    endpoint: Endpoint
+    keys: EndpointKeys = field(repr=False)
+
+
+def read_s3_access(environment: Mapping[str, str] | None = None) -> S3Access:
+    """The server in ``KIST_S3_ENDPOINT`` with ``KIST_S3_KEY`` and ``KIST_S3_SECRET``; without the first, that in
+    ``AWS_ENDPOINT_URL`` (else Amazon's) with the keys of AWS's names.
+
+    Of the environment alone: a ``.env`` in whatever folder must not choose where keys are sent to. Nor are keys of one
+    family sent where the other says. ``Misconfigured``.
+    """
+    given = {name: value for name, value in (os.environ if environment is None else environment).items() if value}
+    region = given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION") or REGION
+    ours = S3_ENDPOINT in given
+    if ours:
+        names = (S3_ENDPOINT, "KIST_S3_KEY", "KIST_S3_SECRET", "KIST_S3_SESSION_TOKEN")
+    else:
+        names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    url = given.get(names[0]) or f"https://s3.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+    endpoint = read_endpoint(url)
+    if endpoint is None:
+        raise Misconfigured(f"{names[0]}: write an address like https://s3.example.com", settings=names[0])
+    key, secret = given.get(names[1]), given.get(names[2])
+    if key is None or secret is None:
+        raise Misconfigured(
+            f"s3:// means {endpoint.url}, which needs keys: set {names[1]} and {names[2]} in the environment",
+            settings=" ".join(names[1:3]),
+        )
+    token = given.get(names[3])
+    return S3Access(
+        endpoint,
+        EndpointKeys(access_key=key, secret_key=secret, session_token=token, region=region, trusted=True),
+    )
+
+
 def examine_settings(
     environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> tuple[Settings | None, tuple[Misconfigured, ...]]:
@@ -219,8 +260,8 @@ def _shown(setting: Setting, text: str) -> str:
 def _refuse_unknown(found: Mapping[str, str]) -> None:
     known = {setting.name for setting in SETTINGS}
     for name in sorted(found):
-        # KIST_KEY and KIST_SERVER belong to the command line as a client, not to the service.
-        if name.startswith("KIST_") and name not in known and name not in ("KIST_KEY", "KIST_SERVER"):
+        # The last ones belong to the command line, not to the service.
+        if name.startswith("KIST_") and name not in known and name not in ("KIST_KEY", "KIST_SERVER", S3_ENDPOINT):
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {near[0]}?" if near else " See docs/reference/settings.md."
             raise Misconfigured(f"there is no setting {name}.{hint}", settings=name)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 
-from kist.errors import BucketMissing
+from kist.errors import AlreadyThere, BucketMissing, CatalogueBusy, KistError, StoreUnavailable
 from kist.jobs.lease import claim
 from kist.jobs.worker import Worker
 from kist.model.actor import Actor, Role
-from kist.model.ends import BucketEnd, End, FolderEnd, read_end
-from kist.model.job import Job
+from kist.model.ends import BucketEnd, End, FolderEnd, ForeignEnd, read_end
+from kist.model.job import Job, JobState
 from kist.ports.lease import Lease
+from kist.ports.store import HoldsBuckets
 from kist.ports.wiring import Aside
 from kist.service.buckets import Buckets
+from kist.service.endpoints import Endpoints
 from kist.service.kist import Kist
 from kist.service.ports import Ports
 from kist.service.sealing import Sealer
@@ -24,6 +27,9 @@ from kist.sync.bucket import BucketTree
 from kist.sync.folder import FolderTree
 from kist.sync.running import Runner
 from kist.sync.sides import Sides
+
+REACHED_WITHIN = 20.0
+"""Seconds, fewer than a lease has: until another server is reached there is no sign of life."""
 
 
 class Work:
@@ -42,24 +48,60 @@ class Work:
 
     async def carry_out(self, lease: Lease, told: Callable[[Job], None] | None = None) -> Job:
         """Carry out one job, whose lease is held."""
-        job = lease.job
-        dest = read_end(job.dest)
-        whole = isinstance(dest, BucketEnd) and not dest.prefix and job.options.remove_bucket
-        removal = BucketRemoval(self._ports, job.actor, str(dest)) if whole else None
-        source = self._tree(read_end(job.source), job.options.beneath)
-        sides = Sides(source, self._tree(dest), removal)
-        runner = Runner(self._ports.catalogue, self._ports.clock, lease, sides, self._ports.limits.trash_life, told)
-        return await runner.run()
+        async with AsyncExitStack() as opened:
+            try:
+                async with asyncio.timeout(REACHED_WITHIN):
+                    sides = await self._sides(lease.job, opened)
+            except CatalogueBusy:
+                raise
+            except (KistError, TimeoutError) as error:
+                return await _unreached(lease, error)
+            trash_life = self._ports.limits.trash_life
+            return await Runner(self._ports.catalogue, self._ports.clock, lease, sides, trash_life, told).run()
 
     async def claimed(self, job: Job, worker: str) -> Lease | None:
         """A lease on ``job`` for ``worker``; None when another has it."""
         return await claim(self._ports.catalogue, self._ports.clock, worker, job)
 
-    def _tree(self, end: End, beneath: str | None = None) -> FolderTree | BucketTree:
+    async def _sides(self, job: Job, opened: AsyncExitStack) -> Sides:
+        dest = read_end(job.dest)
+        whole = isinstance(dest, BucketEnd) and not dest.prefix and job.options.remove_bucket
+        removal = BucketRemoval(self._ports, job.actor, str(dest)) if whole else None
+        return Sides(await self._tree(job, read_end(job.source), opened), await self._tree(job, dest, opened), removal)
+
+    async def _tree(self, job: Job, end: End, opened: AsyncExitStack) -> FolderTree | BucketTree:
+        if isinstance(end, ForeignEnd):
+            return await self._foreign(job, end, opened)
         if isinstance(end, FolderEnd):
-            above = Path(beneath) if beneath is not None else None
-            return FolderTree(Path(end.path), self._aside, self._ports.ids, beneath=above)
+            above = job.options.beneath if str(end) == job.source else None
+            return FolderTree(
+                Path(end.path), self._aside, self._ports.ids, beneath=None if above is None else Path(above)
+            )
         return BucketTree(self._ports.store, end.bucket, end.prefix, md5_etags=self._ports.verify_reads)
+
+    async def _foreign(self, job: Job, end: ForeignEnd, opened: AsyncExitStack) -> BucketTree:
+        """A bucket of another server. A job that begins looks first whether it is let in, so as not to wait long for
+        what never comes."""
+        store = await Endpoints(self._ports).reach(job, end)
+        opened.push_async_callback(store.close)
+        if job.state is JobState.QUEUED:
+            if job.options.make_bucket and str(end) == job.dest and isinstance(store, HoldsBuckets):
+                with suppress(AlreadyThere):
+                    await store.make_bucket(end.bucket)
+            async with aclosing(store.list(end.bucket, end.prefix)) as first:  # type: ignore[type-var]
+                async for _ in first:
+                    break
+        return BucketTree(store, end.bucket, end.prefix, md5_etags=True, root=end.root)
+
+
+async def _unreached(lease: Lease, error: KistError | TimeoutError) -> Job:
+    """End a job that has not come to where it goes."""
+    if lease.asked_to_stop:
+        await lease.move(JobState.CANCELLED, reason="cancelled")
+        return lease.job
+    why = error if isinstance(error, KistError) else StoreUnavailable("the other S3 server does not answer in time")
+    await lease.move(JobState.FAILED, reason=f"{why.code}: {why.message}")
+    return lease.job
 
 
 class BucketRemoval:

@@ -11,7 +11,7 @@ from tests.acceptance.served import Client, Site, memory_settings, serving
 
 from kist.asgi.options import HostOptions
 from kist.chores.audit import AUDIT
-from kist.chores.schedule import run_chore
+from kist.chores.chore import run_chore
 from kist.dialects.native.metrics import metrics
 from kist.drive import drive
 from kist.errors import KistError, NotAllowed, NotSignedIn

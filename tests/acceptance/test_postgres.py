@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 import urllib3
 from tests.acceptance.holder import Holder, begin, complete
@@ -159,6 +160,37 @@ def test_a_database_that_is_stopped_and_started(postgres: PostgresServer, tmp_pa
                 time.sleep(0.1)
             assert site.ann.content(kept["id"]) == b"kept"
             assert named(site.ann, "sort=name") == ["kept.txt"]
+        cluster.stop()
+
+
+def test_a_database_that_hangs(postgres: PostgresServer, tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="kist-postgres-", ignore_cleanup_errors=True) as name:
+        cluster = Cluster(Path(name))
+        cluster.start()
+        settings = disk_settings(tmp_path / "home", KIST_DATABASE=cluster.server.url, KIST_SECRET=SECRET)
+        with serving(settings) as site:
+            kept = site.ann.put("kept.txt", b"kept")
+            server = psutil.Process(cluster.pid)
+            hanging = [server, *server.children()]
+            try:
+                for process in hanging:
+                    process.suspend()
+                for within in (2.0, 0.5):  # the first finds it out
+                    began = time.monotonic()
+                    answer = site.ann.call("GET", f"/v1/files/{kept['id']}")
+                    assert (answer.status, answer.json["code"]) == (503, "catalogue_busy")
+                    assert answer.headers["retry-after"]
+                    assert time.monotonic() - began < within
+                assert site.nobody.call("GET", "/readyz").json["problems"] == {"database": "catalogue_busy"}
+                assert site.nobody.call("GET", "/healthz").status == 200
+            finally:
+                for process in hanging:
+                    process.resume()
+            give_up = time.monotonic() + 5
+            while site.nobody.call("GET", "/readyz").status != 200:
+                assert time.monotonic() < give_up
+                time.sleep(0.1)
+            assert site.ann.content(kept["id"]) == b"kept"
         cluster.stop()
 
 

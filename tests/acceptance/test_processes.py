@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -180,8 +181,23 @@ def test_uses_of_links_are_counted_whichever_process_answered(many: Served, turn
     for _ in range(20):
         url = made["links"][file["id"]]["url"]
         assert urllib3.request("GET", url, headers={"Connection": "close"}).status == 200
-    metric = "kist_link_uses_waiting 0.0"
-    until(lambda: all(metric in _metrics(many, headers) for _ in range(20)))
+    until(lambda: all(re.search(r"kist_link_uses_waiting\S* 0\.0\n", _metrics(many, headers)) for _ in range(20)))
+
+
+def test_the_numbers_of_each_process_are_told_apart(many: Served) -> None:
+    """Whichever answers, its counts only grow, and what all share has no process."""
+    headers = urllib3.make_headers(basic_auth=f":{key_in(many.greeting)}")
+    last: dict[str, float] = {}
+    for _ in range(40):
+        text = _metrics(many, headers)
+        found = re.findall(r'^kist_requests_total\{.*process="(\d)",route="metrics".*\} (\S+)', text, re.MULTILINE)
+        for process, value in found:
+            assert float(value) > last.get(process, 0)
+            last[process] = float(value)
+        assert len(found) <= 1
+        assert re.search(r"^kist_files \d", text, re.MULTILINE)
+    assert sorted(last) == ["1", "2"]
+    assert 36 <= sum(last.values()) <= 40  # each is counted after its answer
 
 
 def _metrics(served: Served, headers: dict[str, str]) -> str:

@@ -120,7 +120,7 @@ async def pages(catalogue: Catalogue, query: FileQuery) -> list[Any]:
 
 
 async def compare(steps: list[Any], questions: list[FileQuery]) -> None:
-    memory = MemoryCatalogue()
+    memory = MemoryCatalogue(FakeClock())
     with tempfile.TemporaryDirectory() as folder:
         sqlite = await open_catalogue(Path(folder) / "kist.db", FakeClock())
         try:

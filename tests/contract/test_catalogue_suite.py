@@ -10,6 +10,7 @@ import pytest
 from kist.catalogues.memory import MemoryCatalogue
 from kist.testing import broken_catalogues as broken
 from kist.testing.catalogues import CatalogueContract, CatalogueRaces
+from kist.testing.clock import FakeClock
 
 CAUGHT_BY: dict[type[MemoryCatalogue], str] = {
     broken.KeepsPartOfRefusedCommits: "test_nothing_of_a_refused_commit_stays",
@@ -33,6 +34,10 @@ CAUGHT_BY: dict[type[MemoryCatalogue], str] = {
     broken.ListsRevokedKeys: "test_keys_lists_what_is_not_revoked",
     broken.ErasesTooEarly: "test_doomed_places_come_when_their_time_has_come",
     broken.SharesIdempotencyKeys: "test_idempotency_keys_belong_to_their_actor",
+    broken.KeepsKeysOfEndedJobs: "test_sealed_keys_of_a_job_until_they_are_discarded",
+    broken.HoldsForAnybody: "test_one_holds_a_term_until_its_end",
+    broken.SpendsWithoutLimit: "test_an_allowance_is_used_up_and_fills_again",
+    broken.SavesAllowancesUp: "test_an_allowance_holds_no_more_than_itself",
 }
 
 
@@ -44,7 +49,7 @@ def fails(duty: str, kind: type[MemoryCatalogue]) -> bool:
     """Whether a catalogue of this kind fails this duty."""
 
     async def run() -> None:
-        await asyncio.wait_for(getattr(Suite(), duty)(kind()), timeout=20)
+        await asyncio.wait_for(getattr(Suite(), duty)(kind(FakeClock())), timeout=20)
 
     try:
         asyncio.run(run())

@@ -16,7 +16,7 @@ in_process()
 from kist.catalogues.postgresql import migrate_database  # noqa: E402
 from kist.catalogues.postgresql.address import read_url  # noqa: E402
 from kist.catalogues.sql.catalogue import SqlCatalogue  # noqa: E402
-from kist.django.runner import DjangoRunner  # noqa: E402
+from kist.django.catalogue import DjangoCatalogue  # noqa: E402
 from kist.testing.catalogues import CatalogueContract  # noqa: E402
 from kist.testing.clock import FakeClock  # noqa: E402
 from kist.testing.ground import driven  # noqa: E402
@@ -40,7 +40,7 @@ class TestDjangoOnSqlite(CatalogueContract):
         path = tmp_path / "db.sqlite3"
         path.write_bytes(template.read_bytes())
         with alias_for(f"sqlite:///{path}") as alias:
-            yield SqlCatalogue(DjangoRunner(alias))
+            yield DjangoCatalogue(alias)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ class TestDjangoOnPostgres(CatalogueContract):
     @pytest.fixture
     def catalogue(self, database: str) -> Iterator[SqlCatalogue]:
         with alias_for(database) as alias:
-            yield SqlCatalogue(DjangoRunner(alias))
+            yield DjangoCatalogue(alias)
 
 
 @driven
@@ -91,4 +91,4 @@ class TestDjangoOnTablesOfKist(CatalogueContract):
     @pytest.fixture
     def catalogue(self, database: str) -> Iterator[SqlCatalogue]:
         with alias_for(database) as alias:
-            yield SqlCatalogue(DjangoRunner(alias))
+            yield DjangoCatalogue(alias)

@@ -6,13 +6,14 @@ import pytest
 
 from kist.catalogues.memory import MemoryCatalogue
 from kist.testing.catalogues import CatalogueContract, CatalogueRaces
+from kist.testing.clock import FakeClock
 from kist.testing.ground import driven
 
 
 class MemorySetting:
     @pytest.fixture
     def catalogue(self) -> MemoryCatalogue:
-        return MemoryCatalogue()
+        return MemoryCatalogue(FakeClock())
 
 
 class TestMemory(MemorySetting, CatalogueContract, CatalogueRaces):

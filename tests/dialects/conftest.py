@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.acceptance.conftest import site, stored
 from tests.dialects.crowd import crowd
 from tests.dialects.doorway import doorway
+from tests.dialects.s3sync_elsewhere import elsewhere
 from tests.dialects.s3sync_site import mirror, removing
 
-__all__ = ["crowd", "doorway", "mirror", "removing", "site", "stored"]
+__all__ = ["crowd", "doorway", "elsewhere", "mirror", "removing", "site", "stored"]

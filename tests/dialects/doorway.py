@@ -98,7 +98,7 @@ def served(store: Callable[[str, FakeClock], Any], **options: Any) -> Iterator[t
     clock = FakeClock()
 
     def make(url: str) -> Starlette:
-        catalogue = MemoryCatalogue()
+        catalogue = MemoryCatalogue(clock)
         drive(catalogue.commit(Add(an_upload(bucket=UP.bucket, key=UP.key))))
         ports = Ports(
             store=store(url, clock), catalogue=catalogue, gate=OwnerGate(), clock=clock, ids=SystemIds(),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance.served import memory_settings
+from tests.acceptance.served import disk_settings, memory_settings
 from tests.dialects.s3sync_site import Mirror, mirroring, refused
 
 from kist.dialects.s3sync import show_error
 from kist.errors import EndpointRefused, SourceRefused
+from kist.stores.s3.foreign import ForeignStores
 from kist.wire.call import Call
 
 SECRETS = {"access_key": "CANARYACCESSKEY00000", "secret_key": "canary/secret+key0000000000000000000000x"}
@@ -70,11 +72,28 @@ def test_keys_go_with_their_endpoint(listing: Mirror, sent: dict[str, str], word
     nothing_was_tried(listing)
 
 
+class Nowhere:
+    """Finds no address for any name, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+
+    async def __call__(self, host: str, port: int) -> tuple[str, ...]:
+        self.asked.append((host, port))
+        return ()
+
+
 @pytest.mark.parametrize("url", ["https://listed.example.com", "https://LISTED.example.com:443/"])
-def test_a_listed_endpoint_is_known_however_it_is_written(listing: Mirror, url: str) -> None:
-    answer = listing.admin.call("POST", "/sync", {"storage_url": url, **SECRETS, "dest": "never-made"})
-    refused(answer, 409, "Kist's own store alone")
-    nothing_was_tried(listing)
+def test_a_listed_endpoint_is_known_however_it_is_written(tmp_path: Path, url: str) -> None:
+    names = Nowhere()
+    with mirroring(disk_settings(tmp_path, KIST_SYNC_ENDPOINTS="https://listed.example.com")) as mirror:
+        ports = mirror.site.kist._ports
+        object.__setattr__(ports, "endpoints", ForeignStores(ports.clock, ports.ids, names))
+        answer = mirror.admin.call("POST", "/sync", {"storage_url": url, **SECRETS, "dest": "never-made"})
+        assert (answer.status, answer.json["status"]) == (200, "error (s3 storage connection)")
+        assert "never-made" not in mirror.buckets(), "nor was it made in Kist's own store"
+        assert mirror.admin.call("GET", "/v1/syncs/1").json["dest"] == "s3+https://listed.example.com/never-made"
+    assert names.asked == [("listed.example.com", 443)]
 
 
 def test_keys_in_an_address_are_refused_and_no_secret_is_written_down(

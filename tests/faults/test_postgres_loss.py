@@ -6,16 +6,12 @@ import asyncio
 import os
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
-import psutil
 import pytest
 from tests.servers.databases import ask, holding, opened, waiting
 from tests.servers.postgres import Cluster
-from tests.servers.server import PostgresServer
 from tests.servers.tapped import Harm, Tap, tapped
 
 from kist.catalogues.postgresql import open_catalogue
@@ -28,16 +24,6 @@ from kist.testing.clock import FakeClock
 
 TOLD_WITHIN = 2.0
 BACK_WITHIN = 5.0
-
-
-@pytest.fixture
-def cluster(postgres: PostgresServer) -> Iterator[Cluster]:
-    """A server of the test's own, to be stopped and killed. (Asking for ``postgres`` says why where there is none.)"""
-    with tempfile.TemporaryDirectory(prefix="kist-postgres-", ignore_cleanup_errors=True) as name:
-        made = Cluster(Path(name))
-        made.start()
-        yield made
-        made.stop()
 
 
 @pytest.fixture
@@ -105,28 +91,6 @@ async def test_nothing_acknowledged_is_lost_when_the_server_is_stopped_under_loa
         counted = (await catalogue.usage("ann")).files
         ((rows,),) = await ask(cluster.server.url, "SELECT count(*) FROM files")
         assert len(found) <= counted == rows <= len(found) + 20, "a file and its count come together or not at all"
-
-
-async def test_a_server_that_hangs(cluster: Cluster) -> None:
-    """It keeps its connections and says nothing: callers are told after a while, and the connections are given up."""
-    async with opened(cluster.server.url) as catalogue:
-        kept, lost = a_file(), a_file()
-        await catalogue.commit(Add(kept))
-        server = psutil.Process(cluster.pid)
-        backends = server.children()
-        for process in (server, *backends):
-            process.suspend()
-        try:
-            began = time.monotonic()
-            attempts = (catalogue.file(kept.id), catalogue.commit(Add(lost), Add(a_file())))
-            outcomes = await asyncio.gather(*attempts, return_exceptions=True)
-            assert [type(outcome) for outcome in outcomes] == [CatalogueBusy, CatalogueBusy]
-            assert time.monotonic() - began < 18
-        finally:
-            for process in (server, *backends):
-                process.resume()
-        await back_soon(catalogue)
-        assert await catalogue.file(kept.id) == kept
 
 
 async def test_no_server_at_all(free_port: int) -> None:

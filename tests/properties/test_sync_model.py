@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tests.acceptance.served import memory_settings
@@ -17,9 +19,11 @@ from kist.errors import BadName, Broken
 from kist.model.job import Act, Compare, Entry, JobState
 from kist.model.place import Place, check_key
 from kist.ports.tree import Item, Trouble
+from kist.sync import walk
 from kist.sync.compare import decide, decide_extra
 from kist.sync.folder import FolderTree
 from kist.sync.march import Met, march
+from kist.sync.walk import walked
 from kist.system import SystemIds
 
 T = TypeVar("T")
@@ -64,12 +68,50 @@ def test_the_walk_is_in_the_order_of_sorted_keys(keys: set[str]) -> None:
             path.write_bytes(b"")
         tree = FolderTree(Path(home), plainly, SystemIds())  # type: ignore[arg-type]
 
-        async def walk() -> list[Item | Trouble]:
+        async def items() -> list[Item | Trouble]:
             return [item async for batch in tree.items() for item in batch]
 
-        found = asyncio.run(walk())
+        found = asyncio.run(items())
     assert [item.key for item in found] == sorted(keys, key=str.encode)
     assert all(isinstance(item, Item) for item in found)
+
+
+ODD = st.text(st.sampled_from("ab-. \n\\\x7f\u00e9"), min_size=1, max_size=4).filter(
+    lambda name: name not in (".", "..")
+)
+ODD_TREES = st.sets(st.lists(ODD, min_size=1, max_size=3).map("/".join), max_size=12).map(without_files_as_folders)
+
+
+@given(ODD_TREES)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_the_walk_shows_just_the_names_that_make_keys(keys: set[str]) -> None:
+    """Many are looked at together; it must come to the same as to look at each."""
+    with tempfile.TemporaryDirectory() as home:
+        for key in keys:
+            path = Path(home) / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"")
+        root = os.open(home, os.O_RDONLY)
+        found = [each for batch in walked(root, []) for each in batch]
+    assert [each.key for each in found] == sorted(keys)
+    assert {each.key for each in found if isinstance(each, Item)} == set(filter(legal, keys))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 1000])
+def test_the_walk_comes_to_its_end_however_large_its_batches_are(
+    tmp_path: Path, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walk, "BATCH", batch)
+    keys = ["a/b/c", "a/b/d", "a/e", "f", "g/h"]
+    for key in keys:
+        (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / key).touch()
+    (tmp_path / "empty/deep").mkdir(parents=True)
+    before = set(os.listdir("/proc/self/fd"))
+    batches = list(walked(os.open(tmp_path, os.O_RDONLY), []))
+    assert [each.key for some in batches for each in some] == keys
+    assert all(0 < len(some) <= batch for some in batches)
+    assert set(os.listdir("/proc/self/fd")) == before
 
 
 def item(key: str, version: int) -> Item:

@@ -20,7 +20,11 @@ class Harm(Enum):
 
 
 class Tap:
-    """``url`` leads to the server through here. ``harmed`` counts what was done."""
+    """``url`` leads to the server through here. ``harmed`` counts what was done.
+
+    ``ignores``: a connection on which a client says this gets no answer any more.
+    ``stalls``: as long as it is set, connections are taken, and nothing goes either way on any of them.
+    """
 
     def __init__(self, target: str) -> None:
         parts = urlsplit(target)
@@ -32,6 +36,8 @@ class Tap:
         self._for_good = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.harmed = 0
+        self.stalls = False
+        self.ignores = b""
         self.url = ""
 
     def harm(self, harm: Harm, mark: bytes = COMMIT, *, for_good: bool = False) -> None:
@@ -56,7 +62,7 @@ class Tap:
         try:
             with suppress(OSError, asyncio.CancelledError):
                 server_reader, server_writer = await asyncio.open_connection(*self._to)
-                backward = asyncio.ensure_future(_pass_on(server_reader, writer))
+                backward = asyncio.ensure_future(self._back(server_reader, writer))
                 try:
                     await self._forward(reader, server_writer, server_reader, backward)
                 finally:
@@ -74,6 +80,9 @@ class Tap:
         backward: asyncio.Future[None],
     ) -> None:
         while data := await reader.read(1 << 16):
+            await self._flow()
+            if self.ignores and self.ignores in data:
+                continue
             if self._left is not None:
                 if self._left == 0:
                     self.harmed += 1
@@ -94,17 +103,21 @@ class Tap:
             server.write(data)
             await server.drain()
 
+    async def _back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(1 << 16):
+                await self._flow()
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
+
+    async def _flow(self) -> None:
+        while self.stalls:  # noqa: ASYNC110 - it is set from another thread
+            await asyncio.sleep(0.01)
+
     def leave(self) -> None:
         for task in self._tasks:
             task.cancel()
-
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(1 << 16):
-            writer.write(data)
-            await writer.drain()
-    writer.transport.abort()
 
 
 @contextmanager

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
+import pytest
 from tests.sync.place import ROOT, Scene
 
 from kist.app import threads
-from kist.model.changes import Swap
+from kist.errors import LeaseLost
+from kist.model.changes import Keep, Swap
 from kist.model.content import Listed
 from kist.model.job import Act, Job, JobState, SyncOptions
 from kist.testing.watched import Watch, watched
@@ -96,6 +98,29 @@ class Gate:
         await self._lease.move(state, *changes, **more)
         if state is self._state:
             await self._hook(self._lease.job)
+
+
+class Dying:
+    """A lease whose worker is killed before it writes down the first outcome."""
+
+    def __init__(self, lease: Any) -> None:
+        self._lease = lease
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._lease, name)
+
+    async def beat(self, *changes: Any, **more: Any) -> None:
+        if any(isinstance(change, Keep) for change in changes):
+            raise LeaseLost("killed")
+        await self._lease.beat(*changes, **more)
+
+
+async def killed(here: Scene, job: Job) -> Job:
+    """The job, whose worker was killed when it had sent some files and written down nothing of it."""
+    lease = await here.work.claimed(job, "killed")
+    with pytest.raises(LeaseLost):
+        await here.work.carry_out(Dying(lease))
+    return await here.ports.catalogue.job(job.id)
 
 
 async def sync_with(

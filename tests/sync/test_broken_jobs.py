@@ -269,7 +269,7 @@ async def test_an_error_that_nobody_foresaw_ends_the_job(here: Scene, monkeypatc
     """It is not tried for ever, and it deletes nothing."""
     before = await filled(here)
     remove(here, "01")
-    monkeypatch.setattr(walk, "_looked_at", lambda entry, key: 1 / 0)
+    monkeypatch.setattr(walk, "_looked_at", lambda entry, key, plain: 1 / 0)
     job = await here.kist.jobs.start(ROOT, str(here.folder), here.dest)
     working = asyncio.create_task(here.work.worker(here.kist).run())
     while not job.state.ended:

@@ -123,11 +123,11 @@ async def test_a_source_that_is_exchanged_while_it_is_listed(here: Scene, monkey
     remove(here, "01")
     real = walk._looked_at
 
-    def looked_at(entry: os.DirEntry[str], key: str) -> Any:
+    def looked_at(entry: os.DirEntry[str], key: str, plain: bool) -> Any:
         if key == "02":
             here.folder.rename(here.folder.with_name("old"))
             here.folder.mkdir()
-        return real(entry, key)
+        return real(entry, key, plain)
 
     monkeypatch.setattr(walk, "_looked_at", looked_at)
     job = await here.sync(delete=True)

@@ -50,7 +50,7 @@ async def here(rgw: S3Server, tmp_path: Path) -> AsyncIterator[Scene]:
     await made.kist.close()
 
 
-@pytest.fixture(params=["s5cmd", "rclone", "aws"])
+@pytest.fixture(params=["s5cmd", "rclone", "aws", "s3cmd"])
 def peer(request: pytest.FixtureRequest, rgw: S3Server) -> Peer:
     name = str(request.param)
     if not (PROGRAMS / name).exists():
@@ -83,6 +83,12 @@ class Peer:
     def _aws(self, source: str, dest: str) -> list[str]:
         ends = [end if end.startswith("/") else f"s3://{end}" for end in (source, dest)]
         return ["--endpoint-url", self._server.endpoint, "s3", "sync", "--only-show-errors", *ends]
+
+    def _s3cmd(self, source: str, dest: str) -> list[str]:
+        address = self._server.endpoint.removeprefix("http://")
+        ends = [end if end.startswith("/") else f"s3://{end}" for end in (source, dest)]
+        given = [f"--config={os.devnull}", "--no-ssl", f"--host={address}", f"--host-bucket={address}"]
+        return [*given, f"--region={self._server.region}", "--quiet", "sync", *ends]
 
     def _rclone(self, source: str, dest: str) -> list[str]:
         # without this it takes two spellings of a name for one file

@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 from tests.unit.service.world import ANN, World
 
-from kist.chores.chore import Chore
+from kist.chores.chore import Chore, run_chore
 from kist.chores.erase import ERASE
 from kist.chores.expire import EXPIRE
-from kist.chores.schedule import CHORES, run_chore, run_schedule
+from kist.chores.schedule import CHORES, run_schedule
 from kist.drive import drive
 from kist.errors import StoreUnavailable
 from kist.service.kist import Kist
@@ -37,7 +37,7 @@ def counted(times: list[float], world: World, stop_after: float) -> Callable[[Ki
     return run
 
 
-def test_each_chore_runs_at_once_and_then_at_its_interval(world: World) -> None:
+async def test_each_chore_runs_at_once_and_then_at_its_interval(world: World) -> None:
     often: list[float] = []
     seldom: list[float] = []
     chores = (
@@ -45,13 +45,13 @@ def test_each_chore_runs_at_once_and_then_at_its_interval(world: World) -> None:
         Chore("seldom", timedelta(seconds=25), counted(seldom, world, 60)),
     )
     with pytest.raises(Enough):
-        drive(run_schedule(world.kist, world.clock, chores))
+        await run_schedule(world.kist, world.clock, chores)
     assert often == [0, 10, 20, 30, 40, 50, 60]
     assert seldom == [0, 25, 50]
 
 
 @pytest.mark.parametrize("failure", [StoreUnavailable("down"), RuntimeError("a bug")])
-def test_a_chore_that_fails_is_told_and_tried_again(
+async def test_a_chore_that_fails_is_told_and_tried_again(
     world: World, failure: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     tries: list[float] = []
@@ -63,7 +63,7 @@ def test_a_chore_that_fails_is_told_and_tried_again(
         raise failure
 
     with pytest.raises(Enough):
-        drive(run_schedule(world.kist, world.clock, (Chore("failing", timedelta(seconds=1), fails),)))
+        await run_schedule(world.kist, world.clock, (Chore("failing", timedelta(seconds=1), fails),))
     assert tries == [0, 1, 2, 3]
     assert "failing" in caplog.text
 

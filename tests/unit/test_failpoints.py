@@ -115,7 +115,7 @@ def test_hang_waits_by_the_clock() -> None:
 def test_catalogue() -> None:
     clock = FakeClock()
     failpoints = Failpoints(clock, *read_specs("catalogue.commit:before:2:raise,catalogue.usage:after:1:raise"))
-    catalogue: Catalogue = pointed_catalogue(MemoryCatalogue(), failpoints)
+    catalogue: Catalogue = pointed_catalogue(MemoryCatalogue(clock), failpoints)
     drive(catalogue.commit())
     with pytest.raises(CatalogueBusy):
         drive(catalogue.commit())

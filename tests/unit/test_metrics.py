@@ -10,8 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.service.world import ANN, World
 
 from kist.chores.audit import AUDIT
-from kist.chores.chore import Chore
-from kist.chores.schedule import run_chore
+from kist.chores.chore import Chore, run_chore
 from kist.drive import drive
 from kist.errors import CatalogueBusy, StoreUnavailable
 from kist.metrics import LEVELS, Prometheus

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -93,3 +94,63 @@ def test_numbers_are_without_gaps() -> None:
 def test_statements_are_cut_at_line_ends_and_have_no_comments() -> None:
     assert FIRST.statements(SQLITE) == ["CREATE TABLE one (id TEXT NOT NULL PRIMARY KEY)"]
     assert SECOND.statements(SQLITE) == ["INSERT INTO one VALUES ('a;b')", "INSERT INTO one\n  VALUES ('c')"]
+
+
+# --- what a migration may do while the release before it still runs ---------------------------------------------------
+
+LAST_FREE = 4
+"""Up to this one, no release ran beside its migration."""
+ADDS_TABLE = re.compile(r"CREATE (?:UNLOGGED )?\s*TABLE (\w+) \(.*\)", re.DOTALL)
+ADDS_COLUMN = re.compile(r"ALTER TABLE \w+ ADD COLUMN \w+ [A-Z]+(?: NOT NULL DEFAULT \S+)?")
+ADDS_INDEX = re.compile(r"CREATE (UNIQUE )?INDEX \w+ ON (\w+) \(.*\).*", re.DOTALL)
+
+
+def what_breaks_others(migration: Migration) -> list[str]:
+    """The statements by which code that does not know of this migration would fail, or do something else."""
+    new: set[str] = set()
+    breaking = []
+    for statement in migration.statements(SQLITE):
+        if table := ADDS_TABLE.fullmatch(statement):
+            new.add(table[1])
+        elif index := ADDS_INDEX.fullmatch(statement):
+            if index[1] and index[2] not in new:  # what was allowed twice is refused now
+                breaking.append(statement)
+        elif not ADDS_COLUMN.fullmatch(statement):
+            breaking.append(statement)
+    return breaking
+
+
+@pytest.mark.parametrize("migration", read_migrations()[LAST_FREE:], ids=lambda migration: migration.name)
+def test_the_release_before_goes_on_working(migration: Migration) -> None:
+    """Servers are exchanged one by one: the first of a new release migrates under those of the last."""
+    assert what_breaks_others(migration) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE files",
+        "DROP INDEX files_by_name",
+        "ALTER TABLE files DROP COLUMN type",
+        "ALTER TABLE files RENAME COLUMN type TO kind",
+        "ALTER TABLE files RENAME TO documents",
+        "ALTER TABLE files ADD COLUMN colour $text NOT NULL",
+        "ALTER TABLE files ADD COLUMN colour $text UNIQUE",
+        "CREATE UNIQUE INDEX one_name ON files (name)",
+        "UPDATE files SET name = 'x'",
+        "DELETE FROM files",
+    ],
+)
+def test_what_breaks_the_release_before_is_seen(statement: str) -> None:
+    assert len(what_breaks_others(Migration(9, "bad", f"{statement};\n"))) == 1
+
+
+def test_what_only_adds_is_taken() -> None:
+    text = """
+        CREATE $unlogged TABLE more (id $text NOT NULL PRIMARY KEY, name $text NOT NULL);
+        CREATE UNIQUE INDEX more_by_name ON more (name) WHERE name <> '';
+        ALTER TABLE files ADD COLUMN colour $text;
+        ALTER TABLE files ADD COLUMN times $bigint NOT NULL DEFAULT 1;
+        CREATE INDEX files_by_colour ON files (colour, id) WHERE state = 'ready';
+    """
+    assert what_breaks_others(Migration(9, "good", text)) == []

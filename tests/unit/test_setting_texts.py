@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kist.errors import Misconfigured
+from kist.model.endpoint import Endpoint
 from kist.model.file import Visibility
 from kist.settings import Settings, read_settings
 
@@ -32,7 +33,16 @@ def read(tmp_path: Path, **environment: str) -> Settings:
         ("KIST_LINK_LIFE_MAX", "30d", timedelta(days=30)),
         ("KIST_LINKS", "stream", "stream"),
         ("KIST_SYNC_ROOTS", "a=/x, b=/y/z", {"a": Path("/x"), "b": Path("/y/z")}),
-        ("KIST_SYNC_ENDPOINTS", "https://a.example, http://b:9000/", ("https://a.example", "http://b:9000")),
+        (
+            "KIST_SYNC_ENDPOINTS",
+            "https://a.example, internal:http://b:9000/,internal:https://[::1],https://C.example:443?region=eu-1",
+            (
+                Endpoint(scheme="https", host="a.example", port=443),
+                Endpoint(scheme="http", host="b", port=9000, internal=True),
+                Endpoint(scheme="https", host="::1", port=443, internal=True),
+                Endpoint(scheme="https", host="c.example", port=443, region="eu-1"),
+            ),
+        ),
         ("KIST_SYNC_REMOVE_BUCKET", "1", True),
     ],
 )

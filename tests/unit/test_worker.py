@@ -19,7 +19,7 @@ async def never(lease: Lease) -> Job:
 
 @pytest.mark.parametrize("steps", range(6))
 async def test_a_worker_that_is_woken_and_told_to_stop_stops(steps: int) -> None:
-    worker = Worker(MemoryCatalogue(), SystemClock(), SystemIds(), never)
+    worker = Worker(MemoryCatalogue(SystemClock()), SystemClock(), SystemIds(), never)
     running = asyncio.create_task(worker.run())
     await asyncio.sleep(0.01)
     worker.wake()

@@ -13,4 +13,4 @@ async def count(kist: Kist) -> int:
     return await kist.links.write_down()
 
 
-COUNT = Chore("count", timedelta(seconds=2), count)
+COUNT = Chore("count", timedelta(seconds=2), count, everywhere=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-
 from kist.chores.audit import AUDIT
-from kist.chores.chore import Chore
+from kist.chores.chore import Chore, run_chore
 from kist.chores.count import COUNT
 from kist.chores.digest import DIGEST
 from kist.chores.erase import ERASE
@@ -13,38 +11,34 @@ from kist.chores.expire import EXPIRE
 from kist.chores.probe import PROBE
 from kist.chores.settle import SETTLE
 from kist.chores.trash import TRASH
-from kist.errors import KistError
+from kist.chores.turn import run_in_turn
 from kist.ports.system import Clock
 from kist.service.kist import Kist
 
 CHORES: tuple[Chore, ...] = (PROBE, SETTLE, EXPIRE, ERASE, COUNT, DIGEST, TRASH, AUDIT)
 
-log = logging.getLogger("kist.chores")
+AGAIN = 5.0
+"""Seconds until a chore that another process is at is tried again, if it is not due sooner."""
 
 
 async def run_schedule(kist: Kist, clock: Clock, chores: tuple[Chore, ...] = CHORES) -> None:
-    """Run every chore at once and then each at its interval, until cancelled. A chore that fails is tried again."""
+    """Run every chore at once and then each at its interval, until cancelled. A chore that fails is tried again.
+
+    Of all processes that share the catalogue, one runs a chore at a time; the others come when it is done.
+    """
     due = {chore.name: clock.ticks() for chore in chores}
     while True:
         for chore in chores:
             if due[chore.name] <= clock.ticks():
-                await run_chore(kist, chore)
-                due[chore.name] = clock.ticks() + chore.every.total_seconds()
+                pause = await _run(kist, chore)
+                due[chore.name] = clock.ticks() + pause
         await clock.pause(max(0.0, min(due.values()) - clock.ticks()))
 
 
-async def run_chore(kist: Kist, chore: Chore) -> int:
-    """Run one chore once. Its failure, foreseen or not, is logged and counts as nothing done: it is tried again."""
-    try:
-        done = await chore.run(kist)
-    except Exception as error:
-        kist.measures.chore_failed(chore.name)
-        if isinstance(error, KistError):
-            log.warning("chore %s: %s (%s)", chore.name, error.message, error.code)
-        else:
-            log.exception("chore %s failed", chore.name)
-        return 0
-    kist.measures.chore_done(chore.name, done)
-    if done:
-        log.info("chore %s: %d done", chore.name, done)
-    return done
+async def _run(kist: Kist, chore: Chore) -> float:
+    """Run a chore if it can be run now; seconds until it is due again."""
+    every = chore.every.total_seconds()
+    if chore.everywhere:
+        await run_chore(kist, chore)
+        return every
+    return every if await run_in_turn(kist, chore) else min(every, AGAIN)

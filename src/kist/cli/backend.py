@@ -14,7 +14,8 @@ from kist.dialects.native.buckets import BucketShape, NewBucket
 from kist.dialects.native.links import LinkRow, MadeLinksShape, NewLinks
 from kist.dialects.native.shapes import FileShape, KeyShape, MadeKey
 from kist.dialects.native.shares import NewShare, ShareShape
-from kist.dialects.native.syncs import JobShape, NewSync, StepShape
+from kist.dialects.native.sync_steps import StepShape
+from kist.dialects.native.syncs import JobShape, NewSync
 from kist.errors import Invalid
 from kist.system import SystemIds
 

@@ -15,7 +15,8 @@ from kist.cli.running import Ended, report, see_through, step_lines, summary
 from kist.cli.shown import columns, escaped, print_json, time_text
 from kist.cli.sync import tell_queued
 from kist.cli.watching import line
-from kist.dialects.native.syncs import JobShape, StepShape
+from kist.dialects.native.sync_steps import StepShape
+from kist.dialects.native.syncs import JobShape
 
 FIRST = 20
 FIRST_STEPS = 100

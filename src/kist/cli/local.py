@@ -11,15 +11,18 @@ import msgspec
 
 from kist.app import Assembled, assemble
 from kist.cli.backend import LOOK, Content, Source
+from kist.cli.elsewhere import keys_for
 from kist.cli.threads import in_thread
 from kist.dialects.native.buckets import BucketShape, NewBucket, shape_bucket
 from kist.dialects.native.links import LinkRow, MadeLinksShape, NewLinks, shape_link, shape_made, terms_of
 from kist.dialects.native.shapes import FileShape, KeyShape, MadeKey, shape_file, shape_key
 from kist.dialects.native.shares import NewShare, ShareShape, shape_share
-from kist.dialects.native.syncs import JobShape, NewSync, StepShape, options_of, shape_job, shape_step
+from kist.dialects.native.sync_steps import StepShape, shape_step
+from kist.dialects.native.syncs import JobShape, NewSync, options_of, shape_job
 from kist.errors import LeaseLost, Misconfigured, Stale
 from kist.model.actor import Actor, Role, check_actor_id
 from kist.model.content import Opened, Span
+from kist.model.endpoint import EndpointKeys
 from kist.model.query import MAX_PAGE, Cursor, FileQuery, Sort
 from kist.model.upload import Intent
 from kist.service.kist import Kist
@@ -151,10 +154,13 @@ class LocalKist:
         await self._kist.buckets.remove(self._actor, name)
 
     async def sync(self, wanted: NewSync) -> JobShape:
-        return shape_job(await self._kist.jobs.start(self._actor, wanted.source, wanted.dest, options_of(wanted)))
+        keys = keys_for(wanted.source, wanted.dest)
+        return shape_job(
+            await self._kist.jobs.start(self._actor, wanted.source, wanted.dest, options_of(wanted), keys=keys)
+        )
 
     async def undo_job(self, job: str) -> JobShape:
-        return shape_job(await self._kist.jobs.undo(self._actor, job))
+        return shape_job(await self._kist.jobs.undo(self._actor, job, keys=await self._keys_of(job)))
 
     async def confirm_job(self, job: str, plan: str | None = None) -> JobShape:
         return shape_job(await self._kist.jobs.confirm(self._actor, job, plan))
@@ -163,7 +169,12 @@ class LocalKist:
         return shape_job(await self._kist.jobs.cancel(self._actor, job))
 
     async def resume_job(self, job: str) -> JobShape:
-        return shape_job(await self._kist.jobs.resume(self._actor, job))
+        return shape_job(await self._kist.jobs.resume(self._actor, job, keys=await self._keys_of(job)))
+
+    async def _keys_of(self, job: str) -> EndpointKeys | None:
+        """The keys of the environment, where a job goes to another server: nothing has kept those that it had."""
+        found = await self._kist.jobs.get(self._actor, job)
+        return keys_for(found.source, found.dest)
 
     async def job(self, job: str) -> JobShape:
         return shape_job(await self._kist.jobs.get(self._actor, job))

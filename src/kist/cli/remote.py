@@ -21,7 +21,8 @@ from kist.dialects.native.buckets import BucketList, BucketShape, NewBucket
 from kist.dialects.native.links import LinkPage, LinkRow, MadeLinksShape, NewLinks
 from kist.dialects.native.shapes import FilePage, FileShape, KeyList, KeyShape, MadeKey, Me, NewKey
 from kist.dialects.native.shares import NewShare, ShareList, ShareShape
-from kist.dialects.native.syncs import JobPage, JobShape, NewSync, StepPage, StepShape
+from kist.dialects.native.sync_steps import StepPage, StepShape
+from kist.dialects.native.syncs import JobPage, JobShape, NewSync
 from kist.errors import Broken, Invalid, Unavailable
 from kist.model.query import MAX_PAGE
 

@@ -17,7 +17,8 @@ from kist.cli.exits import DONE, PARTLY_DONE, NeedsConfirmation
 from kist.cli.options import chosen
 from kist.cli.shown import columns, count_text, escaped, print_json, size_text
 from kist.cli.watching import Watch
-from kist.dialects.native.syncs import JobShape, StepShape
+from kist.dialects.native.sync_steps import StepShape
+from kist.dialects.native.syncs import JobShape
 from kist.errors import KistError, Stopped
 from kist.model.job import Act, JobState, StepState
 

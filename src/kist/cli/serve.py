@@ -101,15 +101,15 @@ async def _prepare(settings: Settings) -> str | None:
 
 
 async def _serve_as_one_of_many(settings: Settings, inherited: Inherited) -> None:
-    async with _assembled(settings) as assembled:
+    async with _assembled(settings, process=str(inherited.number + 1)) as assembled:
         # One of them is enough to do what waits in the catalogue; what waits in memory each has to write down itself.
         chores = CHORES if inherited.number == 0 else (COUNT,)
         await _work(settings, assembled, inherited.listener, inherited.tell_ready, chores=chores)
 
 
 @asynccontextmanager
-async def _assembled(settings: Settings) -> AsyncIterator[Assembled]:
-    assembled = await assemble(settings)
+async def _assembled(settings: Settings, *, process: str = "") -> AsyncIterator[Assembled]:
+    assembled = await assemble(settings, process=process)
     try:
         yield assembled
     finally:

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from kist.cli.backend import Backend
+from kist.cli.elsewhere import ANY_S3, end_elsewhere
 from kist.cli.opening import backend
 from kist.cli.options import chosen, client_options
 from kist.cli.running import Ended, report, see_through
@@ -69,7 +70,8 @@ class Rate(click.ParamType[int]):
 @click.option("--yes", "-y", is_flag=True, help="Delete however much is to be deleted.")
 @client_options
 def command(source: str, dest: str, background: bool, yes: bool, compare: str, **options: object) -> None:
-    """Make DEST what SOURCE is. Each is a folder (/…, ./…, ../… or ~…), or BUCKET[/PREFIX].
+    """Make DEST what SOURCE is. Each is a folder (/…, ./…, ../… or ~…), or BUCKET[/PREFIX]; one of them may be
+    s3://BUCKET[/PREFIX], on the S3 server in KIST_S3_ENDPOINT or AWS_ENDPOINT_URL, else Amazon's.
 
     With a server a folder is one of the server's, by its whole path. Overwritten and deleted bytes are kept for a
     while: `kist job undo` brings them back.
@@ -97,6 +99,8 @@ async def _sync(wanted: NewSync, background: bool, yes: bool) -> Ended | JobShap
 
 def end_of(text: str, *, local: bool) -> str:
     """``text`` as an end of a sync: a folder of this machine by its whole path, where there is no server between."""
+    if text.startswith(ANY_S3):
+        return end_elsewhere(text, local=local)
     if not text.startswith(("/", "~", "./", "../")) and text not in (".", ".."):
         return text
     if local:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -31,7 +31,10 @@ from kist.errors import (
     WrongMethod,
     WrongType,
 )
+from kist.model.endpoint import Endpoint, EndpointKeys, listed, read_endpoint
+from kist.model.ends import ForeignEnd
 from kist.model.job import Job, JobState, SyncOptions
+from kist.model.place import check_bucket
 from kist.service.jobs import MOST_WAIT
 from kist.service.kist import Kist
 from kist.wire.call import Call, Query
@@ -46,7 +49,6 @@ MAX_BODY = 64 << 10
 MOST_DIGITS = 18
 NO_CONNECTION = "s3 storage connection"
 """The one error that the contract names."""
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _CONNECTION_CODES = ("store_unavailable", "store_refused")
 _FETCHED_AHEAD = ("sec-purpose", "purpose", "x-moz", "x-purpose")
@@ -54,7 +56,8 @@ _FETCHED_AHEAD = ("sec-purpose", "purpose", "x-moz", "x-purpose")
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """A sync to start. ``source`` is below the root ``uploads``, or ``root:path``; ``wait`` in seconds before each
-    operation. ``background``: answer at once. The last three are for another S3 server than Kist's own store."""
+    operation. ``background``: answer at once. The last three are for another S3 server than Kist's own store: one of
+    ``KIST_SYNC_ENDPOINTS``, and keys for it, in the body of a POST."""
 
     source: str = ""
     dest: str = "mybucket"
@@ -86,18 +89,35 @@ async def sync(call: Call, kist: Kist) -> Reply:
     """Start a sync and wait for its end. A caller who leaves does not stop it."""
     _refuse_foreign(call)
     wish = decode_query(await _sent(call), Wish)
-    _check_endpoint(wish, call, kist.contracts.sync_endpoints)
+    endpoint = _endpoint(wish, call, kist.contracts.sync_endpoints)
     wait = _seconds(wish.wait)
     if kist.roots is None:
         raise Unsupported("this server has no folders for syncs")
     folder = await kist.roots.resolve(wish.source)
-    with suppress(AlreadyThere):
-        await kist.buckets.create(call.actor, wish.dest)
-    options = SyncOptions(delete=True, wait=wait, beneath=folder.root, remove_bucket=kist.contracts.sync_remove_bucket)
-    job = await kist.jobs.start(call.actor, folder.path, wish.dest, options)
+    options = SyncOptions(delete=True, wait=wait, beneath=folder.root)
+    if endpoint is None:
+        job = await _here(call, kist, folder.path, wish.dest, options)
+    else:
+        job = await _elsewhere(call, kist, folder.path, endpoint, options, wish)
     if not wish.background:
         job = await kist.jobs.ended(call.actor, job.id, leave=lambda: kist.draining)
     return Reply.json(_shown(job))
+
+
+async def _here(call: Call, kist: Kist, source: str, bucket: str, options: SyncOptions) -> Job:
+    """A sync into a bucket of Kist's own store, which is made if it is absent."""
+    with suppress(AlreadyThere):
+        await kist.buckets.create(call.actor, bucket)
+    removing: SyncOptions = msgspec.structs.replace(options, remove_bucket=kist.contracts.sync_remove_bucket)
+    return await kist.jobs.start(call.actor, source, bucket, removing)
+
+
+async def _elsewhere(call: Call, kist: Kist, source: str, endpoint: Endpoint, options: SyncOptions, wish: Wish) -> Job:
+    """A sync into a bucket of another S3 server. The job makes it where it is absent, and never removes it."""
+    check_bucket(wish.dest)
+    keys = EndpointKeys(access_key=wish.access_key, secret_key=wish.secret_key)
+    making: SyncOptions = msgspec.structs.replace(options, make_bucket=True)
+    return await kist.jobs.start(call.actor, source, str(ForeignEnd(endpoint, wish.dest)), making, keys=keys)
 
 
 async def runnings(call: Call, kist: Kist) -> Reply:
@@ -148,9 +168,11 @@ def _status(job: Job) -> str:
     return "running"
 
 
-def _check_endpoint(wish: Wish, call: Call, listed: tuple[str, ...]) -> None:
-    """Refuse every endpoint but Kist's own store. Nothing is looked up or connected to for that, nothing is told of
-    what was sent."""
+def _endpoint(wish: Wish, call: Call, known: tuple[Endpoint, ...]) -> Endpoint | None:
+    """The other S3 server that is meant, None for Kist's own store.
+
+    Nothing is looked up or connected to for that, nothing is told of what was sent.
+    """
     if call.query.get("secret_key") is not None or call.query.get("access_key") is not None:
         raise EndpointRefused("keys do not belong into an address, which is logged: send them in the body of a POST")
     if bool(wish.access_key) != bool(wish.secret_key):
@@ -158,35 +180,21 @@ def _check_endpoint(wish: Wish, call: Call, listed: tuple[str, ...]) -> None:
     if not wish.storage_url:
         if wish.access_key:
             raise EndpointRefused("keys are for a storage_url: leave them out for Kist's own store")
-        return
-    asked = _endpoint(wish.storage_url)
+        return None
+    asked = read_endpoint(wish.storage_url)
     if asked is None:
-        raise EndpointRefused("storage_url is a plain http(s) address, without user, password, query or fragment")
+        raise EndpointRefused("storage_url is a plain http(s) address, without user, password, path, query or fragment")
     if not wish.access_key:
         raise EndpointRefused("a storage_url needs access_key and secret_key of its own")
-    if asked not in [_endpoint(endpoint) for endpoint in listed]:
+    if listed(known, asked) is None:
         raise EndpointRefused("this storage_url is not among those in KIST_SYNC_ENDPOINTS")
-    raise Unsupported("this version syncs to Kist's own store alone: leave storage_url and the keys out")
+    return asked
 
 
 def _seconds(wait: str) -> int:
     if not (wait.isascii() and wait.isdigit() and len(wait) <= MOST_DIGITS and int(wait) <= MOST_WAIT):
         raise Invalid(f"wait is a whole number of seconds from 0 to {MOST_WAIT}")
     return int(wait)
-
-
-def _endpoint(url: str) -> tuple[str, str, int | None, str] | None:
-    """An endpoint in parts that can be compared, None for what is none. Read strictly: no two readers may differ."""
-    if not url.isascii() or not url.isprintable() or any(character in url for character in ' \\"<>^`{|}%@?#'):
-        return None
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
-        return None
-    return parts.scheme, parts.hostname, port or DEFAULT_PORTS[parts.scheme], parts.path.rstrip("/")
 
 
 def _refuse_foreign(call: Call) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kist.catalogues.sql.catalogue import SqlCatalogue
+from kist.catalogues.sql.codecs import SQLITE
 from kist.catalogues.sql.statements import Statement
 from kist.django.following import rows_for, tell
 from kist.django.runner import DjangoRunner
 from kist.model.changes import Change
+from kist.system import SystemClock
 
 
 class DjangoCatalogue(SqlCatalogue):
     """Rows in the database of that alias, in the caller's transaction where there is one."""
 
     def __init__(self, alias: str) -> None:
-        super().__init__(DjangoRunner(alias))
+        runner = DjangoRunner(alias)
+        super().__init__(runner, SystemClock() if runner.codec is SQLITE else None)
         self._alias = alias
 
     async def commit(self, *changes: Change) -> None:

@@ -81,7 +81,7 @@ def assemble(settings: Settings, database: str) -> Assembled:
     store = open_blocking_store(settings, clock, ids, secret, partial(public_url, settings))
     catalogue = DjangoCatalogue(database)
     ports = fill_ports(settings, clock, ids, right_here, store=store, catalogue=catalogue, secret=secret)
-    rates = Rates(clock, per_actor=settings.rate_key, per_address=settings.rate_address)
+    rates = Rates(catalogue, clock, per_actor=settings.rate_key, per_address=settings.rate_address)
     made = join(
         ports,
         recognise_token=token_reader(settings),

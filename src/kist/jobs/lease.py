@@ -1,4 +1,7 @@
-"""``Lease`` over the catalogue: every write for a job goes through it, and an older hold writes nothing."""
+"""``Lease`` over the catalogue: every write for a job goes through it, and an older hold writes nothing.
+
+How long a lease lasts is measured by the catalogue's clock alone: those of the machines may be wrong.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from datetime import timedelta
 import msgspec
 
 from kist.errors import Clash, LeaseLost, Stopped
-from kist.model.changes import Change, Swap
+from kist.model.changes import Change, Discard, Swap
 from kist.model.job import Job, JobState, Progress
 from kist.ports.catalogue import Catalogue
 from kist.ports.system import Clock
@@ -35,7 +38,7 @@ class HeldLease:
         ``LeaseLost`` when another worker has the job now: nothing of ``changes`` is written.
         """
         async with self._one_at_a_time:
-            until = self._clock.now() + LEASE
+            until = await self._catalogue.now() + LEASE
             await self._write(changes, lease_until=until, progress=progress or self.job.progress)
             seen = await self._catalogue.job(self.job.id)
             if seen.fence != self.job.fence:
@@ -43,8 +46,9 @@ class HeldLease:
             self.job = seen
 
     async def move(self, state: JobState, *changes: Change, **more: object) -> None:
-        """The job goes on in another state; one that has ended is given back."""
+        """The job goes on in another state; one that has ended is given back, and its sealed keys go."""
         if state.ended:
+            changes += (Discard(self.job.id),)
             more |= {"ended_at": self._clock.now(), "worker": None, "lease_until": None}
         elif state is JobState.NEEDS_CONFIRMATION:
             more |= {"worker": None, "lease_until": None}
@@ -73,15 +77,17 @@ async def claim(catalogue: Catalogue, clock: Clock, worker: str, job: Job) -> He
 
     A lease that ends later than any can was given before the clock was set back: it must not keep a dead worker's job.
     """
-    now = clock.now()
+    if not job.state.wants_worker:
+        return None
+    now = await catalogue.now()
     held = job.worker is not None and job.lease_until is not None and now < job.lease_until <= now + 2 * LEASE
-    if held or not job.state.wants_worker:
+    if held:
         return None
     claimed: Job = msgspec.structs.replace(
         job,
         worker=worker,
         fence=job.fence + 1,
-        lease_until=clock.now() + LEASE,
+        lease_until=now + LEASE,
         started_at=job.started_at or clock.now(),
         resumed=job.resumed or job.state is JobState.RUNNING,
     )

@@ -12,15 +12,29 @@ import msgspec
 from kist.errors import Clash, WrongState
 from kist.model.bucket import Bucket
 from kist.model.file import File, FileState
-from kist.model.job import Entry, Job, Step
+from kist.model.job import Compared, Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
-from kist.model.rows import AuditEntry, Doomed, Idempotency, Key
+from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, SealedKeys
 from kist.model.share import Share
 from kist.model.upload import Upload, UploadState
 
 Row: TypeAlias = (
-    File | Upload | Key | Doomed | Idempotency | AuditEntry | Share | Link | Profile | Bucket | Job | Step | Entry
+    File
+    | Upload
+    | Key
+    | Doomed
+    | Idempotency
+    | AuditEntry
+    | Share
+    | Link
+    | Profile
+    | Bucket
+    | Job
+    | Step
+    | Entry
+    | SealedKeys
+    | Compared
 )
 
 
@@ -79,9 +93,9 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Keep(msgspec.Struct, frozen=True):
-    """The entry of a manifest as it is now, whether or not there was one before. Never clashes."""
+    """The row as it is now, whether or not there was one before. Never clashes."""
 
-    row: Entry
+    row: Entry | Compared
 
 
 class Forget(msgspec.Struct, frozen=True):
@@ -97,7 +111,52 @@ class Clear(msgspec.Struct, frozen=True):
     job: str
 
 
-Change: TypeAlias = Add | Swap | Drop | Count | Use | Keep | Forget | Clear
+class Discard(msgspec.Struct, frozen=True):
+    """The sealed keys of a job go, if it has any. Never clashes."""
+
+    job: str
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """``holder`` has ``term`` until ``until``. ``Clash`` while another has it.
+
+    ``at`` is the time by the catalogue's clock. Here and below, times are microseconds since 1970.
+    """
+
+    term: str
+    holder: str
+    at: int
+    until: int
+
+
+class Spend(msgspec.Struct, frozen=True, kw_only=True):
+    """So much of an allowance is used: ``term`` ends ``by`` later than it would, or than ``at`` if it is over.
+
+    ``Clash`` when it would end later than ``at_most``. The end is when the whole allowance is there again.
+    """
+
+    term: str
+    by: int
+    at: int
+    at_most: int
+
+
+class Lapse(msgspec.Struct, frozen=True):
+    """The terms that are over ``at`` are forgotten. Never clashes."""
+
+    at: int
+
+
+CLOCK_SLACK = 60_000_000
+"""Microseconds. A term that ends later than any can by more than this was given before the clock was set back."""
+
+
+def still_counts(until: int, at: int, at_most: int) -> bool:
+    """Whether a term that ends at ``until`` is to be respected ``at`` a time when none is given beyond ``at_most``."""
+    return at < until <= at_most + CLOCK_SLACK
+
+
+Change: TypeAlias = Add | Swap | Drop | Count | Use | Keep | Forget | Clear | Discard | Hold | Spend | Lapse
 
 GUARDS: dict[type, tuple[str, ...]] = {
     File: ("state", "key"),
@@ -170,5 +229,9 @@ def row_id(row: Row) -> tuple[str, ...]:
             return (job, key)
         case Entry(dest=dest, key=key):
             return (dest, key)
+        case SealedKeys(job=job):
+            return (job,)
+        case Compared(sync=sync, key=key):
+            return (sync, key)
         case _:
             return (row.id,)

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import msgspec
 
+from kist.model.endpoint import Endpoint
+
 
 class Contracts(msgspec.Struct, frozen=True, kw_only=True):
     """Options of the dialects.
@@ -13,7 +15,7 @@ class Contracts(msgspec.Struct, frozen=True, kw_only=True):
     ``form_life``: of the forms and download addresses of DabApps' contract. ``link_life``: of Syncano's links, None
     for what that contract says. ``region``: the one region where its buckets may be made. ``instances``: those of
     Syncano's that are served, the first where a call names none; ``instance_domains``: domains whose first label
-    names the instance. ``sync_endpoints``: S3 servers that the contract of the S3 Synchronization API may name;
+    names the instance. ``sync_endpoints``: S3 servers other than Kist's own store that syncs may name;
     ``sync_remove_bucket``: its syncs remove their bucket where there is nothing left to sync.
     """
 
@@ -22,5 +24,5 @@ class Contracts(msgspec.Struct, frozen=True, kw_only=True):
     region: str | None = None
     instances: tuple[str, ...] = ("kist",)
     instance_domains: tuple[str, ...] = ()
-    sync_endpoints: tuple[str, ...] = ()
+    sync_endpoints: tuple[Endpoint, ...] = ()
     sync_remove_bucket: bool = False

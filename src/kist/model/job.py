@@ -54,7 +54,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Compare(StrEnum):
-    """What tells a changed file: size and time, the bytes, or both."""
+    """What tells a changed file: size and time, the bytes, or the bytes where size and time say that it has changed."""
 
     TIME = "time"
     CHECKSUM = "checksum"
@@ -71,7 +71,8 @@ class SyncOptions(msgspec.Struct, frozen=True, kw_only=True):
     the storage bears. ``wait``: seconds to sleep before each operation, one at a time. ``undo_of``: the id of a job
     whose work is to be taken back; source and destination are then those of that job. ``beneath``: the folder that
     the source, below it, must not lead out of by a link, whatever changes on the way. ``remove_bucket``: where the
-    source is missing or empty, its bucket is removed, if everything in it was put there by syncs.
+    source is missing or empty, its bucket is removed, if everything in it was put there by syncs. ``make_bucket``:
+    a destination's bucket on another server is made where it is absent.
     """
 
     delete: bool = False
@@ -87,6 +88,7 @@ class SyncOptions(msgspec.Struct, frozen=True, kw_only=True):
     undo_of: str | None = None
     beneath: str | None = None
     remove_bucket: bool = False
+    make_bucket: bool = False
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +159,18 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     state: StepState = StepState.PLANNED
     parts_id: str | None = None
     error: str | None = None
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """Two files whose bytes were compared, and were the same.
+
+    ``sync`` names the two sides, ``key`` the file; ``source`` and ``dest`` are the prints that it had there then.
+    """
+
+    sync: str
+    key: str
+    source: str
+    dest: str
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

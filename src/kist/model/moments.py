@@ -1,10 +1,22 @@
-"""Times that callers name."""
+"""Times that callers name, and times as numbers."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from kist.errors import Invalid
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    return length_micros(moment - _EPOCH)
+
+
+def length_micros(length: timedelta) -> int:
+    """A length of time in microseconds."""
+    return length // timedelta(microseconds=1)
 
 
 def in_utc(moment: datetime, thing: str) -> datetime:

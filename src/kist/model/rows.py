@@ -1,4 +1,4 @@
-"""The smaller rows: keys, usage, doomed places, idempotency records, audit entries."""
+"""The smaller rows: keys, usage, doomed places, idempotency records, audit entries, sealed keys."""
 
 from __future__ import annotations
 
@@ -73,6 +73,13 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     thing: str
     owner: str
     times: int = 1
+
+
+class SealedKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys for another S3 server that a job was given, encrypted. They go when the job ends, however it ends."""
+
+    job: str
+    sealed: bytes
 
 
 class Held(msgspec.Struct, frozen=True):

@@ -9,11 +9,11 @@ from typing import Protocol
 from kist.model.bucket import Bucket
 from kist.model.changes import Change
 from kist.model.file import File
-from kist.model.job import Entry, Job, Step
+from kist.model.job import Compared, Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import Cursor, FileQuery, Page
-from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, Totals, Usage
+from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, SealedKeys, Totals, Usage
 from kist.model.share import Share
 from kist.model.upload import Upload
 
@@ -117,6 +117,15 @@ class Catalogue(Protocol):
     async def entries(self, dest: str, limit: int, after: str = "") -> tuple[Entry, ...]:
         """Up to ``limit`` entries of a destination's manifest whose key is greater than ``after``, by key."""
 
+    async def sealed_keys(self, job: str) -> SealedKeys | None:
+        """The keys that a job was given, as they were sealed; None once it has ended, or where it was given none."""
+
+    async def marks(self, dest: str, every: int, after: str = "") -> tuple[str, ...]:
+        """Every ``every``-th key of a destination's manifest, of those greater than ``after``, in order."""
+
+    async def compared(self, sync: str, limit: int, after: str = "") -> tuple[Compared, ...]:
+        """Up to ``limit`` files that a sync has compared whose key is greater than ``after``, by key."""
+
     async def totals(self, now: datetime) -> Totals:
         """How much there is of what waits, for those who watch."""
 
@@ -141,12 +150,19 @@ class Catalogue(Protocol):
     async def audit(self, limit: int) -> tuple[AuditEntry, ...]:
         """The newest ``limit`` audit entries, newest first."""
 
+    async def now(self) -> datetime:
+        """The time by the clock that all who share this catalogue go by. Leases and terms are measured with it."""
+
+    async def term(self, term: str) -> int:
+        """When this term ends, in microseconds since 1970; 0 when there is none."""
+
     async def commit(self, *changes: Change) -> None:
-        """All of ``changes`` or none, durable before returning.
+        """All of ``changes`` or none, durable before returning; terms alone may be lost in a crash.
 
         ``Clash`` when an ``Add`` finds its id taken, a ``Swap`` or ``Drop`` finds another row than it was told, or a
         ``Count`` would pass its limit; its ``change`` says which one. Nothing is then changed.
-        ``Use`` clashes as it says. Also when a second ready file would have the same ``address`` in one bucket.
+        ``Use``, ``Hold`` and ``Spend`` clash as they say. Also when a second ready file would have the same ``address``
+        in one bucket.
         ``Invalid`` for a value that cannot be stored (a lone surrogate, a number of 2^63 or more).
         A call that is cancelled while it waits may or may not have been committed.
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple, Protocol
 
 from kist.model.content import Span
@@ -51,6 +51,13 @@ class Tree(Protocol):
 
     async def item(self, key: str) -> Item | None:
         """What lies at ``key`` right now."""
+
+    async def prints(self, items: Sequence[Item], settled: int) -> list[str]:
+        """What tells the bytes of each item from what they were at any other time, more surely than its etag.
+
+        Empty where it cannot be told: the item is no longer that one, or was changed after ``settled`` (nanoseconds
+        since the epoch) and might be once more without a trace.
+        """
 
     async def open(self, item: Item, span: Span | None = None) -> Reading:
         """Open an item, or a span of it. ``ObjectMissing``, ``Stale``."""

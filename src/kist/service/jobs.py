@@ -8,12 +8,14 @@ import msgspec
 
 from kist.errors import Clash, InProgress, Invalid, JobMissing, NotAllowed, WrongState
 from kist.model.actor import Actor
-from kist.model.changes import Add, Change, Swap
-from kist.model.ends import End, FolderEnd, overlap, read_end
+from kist.model.changes import Add, Change, Discard, Swap
+from kist.model.endpoint import EndpointKeys
+from kist.model.ends import BucketEnd, End, FolderEnd, overlap, read_end
 from kist.model.job import Job, JobState, Step, SyncOptions
 from kist.model.rows import Idempotency
 from kist.model.upload import Repeat
 from kist.service.buckets import check_whole
+from kist.service.endpoints import Endpoints
 from kist.service.files import TRIES
 from kist.service.gate import check_signed_in
 from kist.service.ports import Ports
@@ -38,6 +40,7 @@ class Jobs:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self._repeats = Repeats(ports)
+        self._endpoints = Endpoints(ports)
         self.wake: Callable[[], None] = lambda: None
         """Told when there is work, by whoever works in this process."""
 
@@ -49,11 +52,13 @@ class Jobs:
         options: SyncOptions = PLAIN,
         *,
         repeat: Repeat | None = None,
+        keys: EndpointKeys | None = None,
     ) -> Job:
         """A new job that brings ``dest`` in step with ``source``.
 
-        ``repeat``: a request that is sent again gets the job that it started, as that was then. ``Invalid``,
-        ``BadName``, ``NotSignedIn``, ``NotAllowed`` for a folder of the server unless an admin asks,
+        ``keys``: for the end that lies on another S3 server; kept sealed until the job has ended. ``repeat``: a request
+        that is sent again gets the job that it started, as that was then. ``Invalid``, ``BadName``, ``NotSignedIn``,
+        ``NotAllowed`` for a folder of the server or another S3 server unless an admin asks, ``EndpointRefused``,
         ``BucketMissing``, ``InProgress`` while another job is at work where this one would be.
         """
         check_signed_in(actor)
@@ -61,21 +66,24 @@ class Jobs:
         _check_options(options)
         if overlap(*ends):
             raise Invalid("the source and the destination overlap: one would be copied into itself")
-        for end in ends:
-            await self._check_end(actor, end)
-        return await self._add(actor, ends, options, repeat)
+        await self._check_ends(actor, ends, keys)
+        return await self._add(actor, ends, options, repeat, keys)
 
-    async def undo(self, actor: Actor, job_id: str, *, repeat: Repeat | None = None) -> Job:
-        """A new job that takes back what that one did. ``WrongState`` while it is at work, or where it did nothing."""
+    async def undo(
+        self, actor: Actor, job_id: str, *, repeat: Repeat | None = None, keys: EndpointKeys | None = None
+    ) -> Job:
+        """A new job that takes back what that one did. ``WrongState`` while it is at work, or where it did nothing.
+
+        ``keys``: given again for another S3 server, as nothing keeps them once a job has ended.
+        """
         undone = await self.get(actor, job_id)
         if not undone.state.ended:
             raise WrongState("this job has not ended: cancel it first", state=undone.state.value)
         if undone.options.dry_run:
             raise WrongState("this job changed nothing: it was a dry run", state=undone.state.value)
         ends = read_end(undone.source), read_end(undone.dest)
-        for end in ends:
-            await self._check_end(actor, end)
-        return await self._add(actor, ends, SyncOptions(undo_of=undone.id), repeat)
+        await self._check_ends(actor, ends, keys)
+        return await self._add(actor, ends, SyncOptions(undo_of=undone.id), repeat, keys)
 
     async def get(self, actor: Actor, job_id: str) -> Job:
         """The job with this id or number. ``JobMissing``, just the same for another's."""
@@ -149,8 +157,11 @@ class Jobs:
 
         return await self._change(actor, job_id, confirmed)
 
-    async def resume(self, actor: Actor, job_id: str) -> Job:
-        """Go on with a job that failed, was cancelled or left some files behind: what is done is not done again."""
+    async def resume(self, actor: Actor, job_id: str, *, keys: EndpointKeys | None = None) -> Job:
+        """Go on with a job that failed, was cancelled or left some files behind: what is done is not done again.
+
+        ``keys``: as for an undo.
+        """
 
         def resumed(job: Job) -> Job:
             ended = (JobState.FAILED, JobState.CANCELLED, JobState.SUCCEEDED_WITH_ERRORS)
@@ -159,12 +170,22 @@ class Jobs:
             return self._moved(job, JobState.QUEUED, ended_at=None, reason="")
 
         before = await self.get(actor, job_id)
-        other = await self._in_the_way((read_end(before.source), read_end(before.dest)), but=before.id)
+        ends = read_end(before.source), read_end(before.dest)
+        resumed(before)
+        self._endpoints.check(actor, ends, keys)
+        other = await self._in_the_way(ends, but=before.id)
         if other is not None:
             raise _at_work(other)
-        return await self._change(actor, job_id, resumed)
+        return await self._change(actor, job_id, resumed, keys)
 
-    async def _add(self, actor: Actor, ends: tuple[End, End], options: SyncOptions, repeat: Repeat | None) -> Job:
+    async def _add(
+        self,
+        actor: Actor,
+        ends: tuple[End, End],
+        options: SyncOptions,
+        repeat: Repeat | None,
+        keys: EndpointKeys | None,
+    ) -> Job:
         """Numbers are given without a gap, so no other job can have been added since it was looked for one."""
         record = self._repeats.record(actor, repeat)
         for _ in range(TRIES):
@@ -187,7 +208,7 @@ class Jobs:
                 created_at=now,
             )
             try:
-                await self._ports.catalogue.commit(Add(job), *_answers(record, job))
+                await self._ports.catalogue.commit(Add(job), *self._keeping(job, keys), *_answers(record, job))
             except Clash:
                 continue
             self.wake()
@@ -204,21 +225,30 @@ class Jobs:
                 return job
         return None
 
-    async def _check_end(self, actor: Actor, end: End) -> None:
-        if isinstance(end, FolderEnd):
-            if not actor.is_admin:
-                raise NotAllowed("only an admin may sync a folder of the server")
-        else:
-            await check_whole(self._ports, actor, end.bucket)
+    async def _check_ends(self, actor: Actor, ends: tuple[End, End], keys: EndpointKeys | None) -> None:
+        if not actor.is_admin and any(isinstance(end, FolderEnd) for end in ends):
+            raise NotAllowed("only an admin may sync a folder of the server")
+        self._endpoints.check(actor, ends, keys)
+        for end in ends:
+            if isinstance(end, BucketEnd):
+                await check_whole(self._ports, actor, end.bucket)
 
-    async def _change(self, actor: Actor, job_id: str, change: Callable[[Job], Job | None]) -> Job:
+    def _keeping(self, job: Job, keys: EndpointKeys | None) -> tuple[Change, ...]:
+        """What becomes of the keys of a job with its next state."""
+        if job.state.ended:
+            return (Discard(job.id),)
+        return () if keys is None else (Discard(job.id), Add(self._endpoints.sealed(job, keys)))
+
+    async def _change(
+        self, actor: Actor, job_id: str, change: Callable[[Job], Job | None], keys: EndpointKeys | None = None
+    ) -> Job:
         for _ in range(TRIES):
             before = await self.get(actor, job_id)
             after = change(before)
             if after is None:
                 return before
             try:
-                await self._ports.catalogue.commit(Swap(before, after))
+                await self._ports.catalogue.commit(Swap(before, after), *self._keeping(after, keys))
             except Clash:
                 continue
             self.wake()

@@ -28,6 +28,7 @@ from kist.service.ports import Ports
 from kist.service.sealing import Sealer
 from kist.service.shares import Shares
 from kist.service.tickets import Tickets
+from kist.service.turns import Turns
 from kist.service.uncounted import Uncounted
 from kist.service.upkeep import Upkeep
 from kist.service.uploads import Uploads
@@ -58,6 +59,7 @@ class Kist:
         self.keys = keys
         self.entry = entry
         self.upkeep = Upkeep(ports, sealer)
+        self.turns = Turns(ports)
         self.buckets = Buckets(ports, self.ways, self.upkeep)
         self.objects = Objects(ports)
         self.jobs = Jobs(ports)

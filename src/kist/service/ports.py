@@ -9,11 +9,13 @@ from kist.model.bucket import BucketState
 from kist.model.contracts import Contracts
 from kist.model.limits import Limits
 from kist.ports.catalogue import Catalogue
+from kist.ports.endpoints import ReachesEndpoints
 from kist.ports.gate import Gate
 from kist.ports.roots import NamesFolders
 from kist.ports.saving import SavesFiles
 from kist.ports.store import HoldsBuckets, ObjectStore, Probes, Seals, Signs, TakesParts
 from kist.ports.system import Clock, Detects, Ids
+from kist.ports.vault import Vault
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Ports:
     contracts: Contracts = field(default_factory=Contracts)
     saving: SavesFiles | None = None
     roots: NamesFolders | None = None
+    vault: Vault | None = None
+    endpoints: ReachesEndpoints | None = None
 
     # What the store can do beside keeping bytes is found once: the question costs more than a signature.
 

@@ -1,4 +1,4 @@
-"""How many requests one actor and one address may make, in bounded memory: a token bucket for each."""
+"""How many requests one actor and one address may make, and token buckets for what each process counts by itself."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from collections import OrderedDict
 
 from kist.errors import TooMany
 from kist.model.origin import origin_of
+from kist.ports.catalogue import Catalogue
 from kist.ports.system import Clock
-
-MOST_KNOWN = 10_000
-
-Rate = tuple[int, float]
-"""So many requests in so many seconds."""
+from kist.service.allowances import MOST_KNOWN, Allowances, Rate
 
 
 class TokenBuckets:
@@ -45,22 +42,25 @@ class TokenBuckets:
 
 
 class Rates:
-    """The operator's limits on requests; none where none are set."""
+    """The operator's limits on requests, for all processes that share the catalogue; none where none are set."""
 
-    def __init__(self, clock: Clock, *, per_actor: Rate | None = None, per_address: Rate | None = None) -> None:
-        self._actors = None if per_actor is None else TokenBuckets(clock, per_actor)
-        self._addresses = None if per_address is None else TokenBuckets(clock, per_address)
+    def __init__(
+        self, catalogue: Catalogue, clock: Clock, *, per_actor: Rate | None = None, per_address: Rate | None = None
+    ) -> None:
+        self._actors = None if per_actor is None else Allowances(catalogue, clock, "actor", per_actor)
+        self._addresses = None if per_address is None else Allowances(catalogue, clock, "address", per_address)
 
-    def count_address(self, address: str) -> None:
+    async def count_address(self, address: str) -> None:
         """Note a request from ``address``. ``TooMany`` when it has made too many."""
-        _take(self._addresses, origin_of(address), "your address makes")
+        if self._addresses is not None:
+            _refuse(await self._addresses.take(origin_of(address)), "your address makes")
 
-    def count_actor(self, actor: str) -> None:
+    async def count_actor(self, actor: str) -> None:
         """Note a request of the actor with this id. ``TooMany`` when they have made too many."""
-        _take(self._actors, actor, "you make")
+        if self._actors is not None:
+            _refuse(await self._actors.take(actor), "you make")
 
 
-def _take(buckets: TokenBuckets | None, name: str, who: str) -> None:
-    wait = 0.0 if buckets is None else buckets.take(name)
+def _refuse(wait: float, who: str) -> None:
     if wait:
         raise TooMany(f"{who} too many requests: slow down", after=max(1, round(wait)))

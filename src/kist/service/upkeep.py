@@ -6,13 +6,16 @@ import logging
 from contextlib import suppress
 from datetime import datetime
 
-from kist.errors import Broken, BucketMissing, BucketNotEmpty, Clash, FileMissing, KistError
-from kist.model.changes import Drop
+from kist.errors import Broken, BucketMissing, BucketNotEmpty, Clash, FileMissing, JobMissing, KistError
+from kist.model.changes import Drop, Lapse
+from kist.model.ends import BucketEnd, read_end
 from kist.model.file import File, FileState
 from kist.model.link import Link
+from kist.model.moments import micros
 from kist.model.place import TRASH, Place
 from kist.model.rows import Doomed
 from kist.model.upload import Upload, UploadState
+from kist.ports.catalogue import Catalogue
 from kist.service.ending import end, end_ticket
 from kist.service.ports import Ports, looked_after
 from kist.service.sealing import Sealer
@@ -23,7 +26,10 @@ log = logging.getLogger("kist")
 
 
 class Upkeep:
-    """Idempotent duties, safe to run twice and on two hosts at once: every change is a compare-and-set."""
+    """Idempotent duties, safe to run twice and on two hosts at once: every change is a compare-and-set.
+
+    What has had its time is judged by the catalogue's clock: a host's own may be wrong.
+    """
 
     def __init__(self, ports: Ports, sealer: Sealer) -> None:
         self._ports = ports
@@ -44,7 +50,7 @@ class Upkeep:
         One that nobody will complete, or whose completion broke off, is completed instead if that can be done.
         """
         ended = 0
-        while batch := await self._ports.catalogue.overdue(self._ports.clock.now(), BATCH):
+        while batch := await self._ports.catalogue.overdue(await self._now(), BATCH):
             before = ended
             for upload in batch:
                 ended += await self._end(upload)
@@ -55,7 +61,7 @@ class Upkeep:
     async def forget_ended(self) -> int:
         """Drop uploads by ticket that ended a week ago, with their files if these never came, and links likewise."""
         dropped = 0
-        before = self._ports.clock.now() - self._ports.limits.ended_life
+        before = await self._now() - self._ports.limits.ended_life
         while uploads := await self._ports.catalogue.ended_uploads(before, BATCH):
             done = sum([await self._dropped(upload, *await self._left_pending(upload)) for upload in uploads])
             dropped += done
@@ -68,10 +74,14 @@ class Upkeep:
                 break
         return dropped
 
+    async def forget_terms(self) -> None:
+        """Forget the turns that nobody has any more, and the allowances that are whole again."""
+        await self._ports.catalogue.commit(Lapse(micros(await self._now())))
+
     async def forget_old_requests(self) -> int:
         """Drop the idempotency records whose day is over. Returns how many were dropped."""
         dropped = 0
-        before = self._ports.clock.now() - self._ports.limits.repeat_life
+        before = await self._now() - self._ports.limits.repeat_life
         while batch := await self._ports.catalogue.old_idempotency(before, BATCH):
             for record in batch:
                 try:
@@ -91,7 +101,7 @@ class Upkeep:
         """
         erased = 0
         first_error: KistError | None = None
-        while batch := await self._ports.catalogue.doomed(self._ports.clock.now(), BATCH):
+        while batch := await self._ports.catalogue.doomed(await self._now(), BATCH):
             try:
                 await self._erase(batch)
                 erased += len(batch)
@@ -106,13 +116,32 @@ class Upkeep:
         return erased
 
     async def erase_trash(self) -> int:
-        """Erase what syncs put aside longer ago than it can be brought back, in every bucket. Returns how many."""
-        before = self._ports.clock.now() - self._ports.limits.trash_life
-        erased = 0
-        for bucket in await looked_after(self._ports):
-            with suppress(BucketMissing):
-                erased += await self._erase_aside(bucket, before)
+        """Erase what syncs put aside longer ago than it can be brought back. Returns how many.
+
+        In a bucket that was not made here, where others may have a trash too, only what jobs of this Kist put aside.
+        A bucket that refuses does not keep the others from being cleared; the first such error is raised at the end.
+        """
+        before = await self._now() - self._ports.limits.trash_life
+        erased, first_error = 0, None
+        own = await looked_after(self._ports)
+        for bucket in (*own, *sorted(await self._synced_buckets() - {*own})):
+            try:
+                with suppress(BucketMissing):
+                    erased += await self._erase_aside(bucket, before, foreign=bucket not in own)
+            except KistError as error:
+                first_error = first_error or error
+        if first_error is not None:
+            raise first_error
         return erased
+
+    async def _synced_buckets(self) -> set[str]:
+        """The buckets that jobs were to write to, whoever made them."""
+        found: set[str] = set()
+        number: int | None = None
+        while jobs := await self._ports.catalogue.jobs(None, BATCH, number):
+            found |= {end.bucket for end in (read_end(job.dest) for job in jobs) if isinstance(end, BucketEnd)}
+            number = jobs[-1].number
+        return found
 
     async def erase_trash_in(self, bucket: str) -> int:
         """Erase all that syncs put aside in ``bucket``: it is to be removed. Returns how many objects.
@@ -124,10 +153,11 @@ class Upkeep:
                 raise BucketNotEmpty(f"the bucket is kept: {listed.key} has come meanwhile")
         return await self._erase_aside(bucket, None)
 
-    async def _erase_aside(self, bucket: str, before: datetime | None) -> int:
+    async def _erase_aside(self, bucket: str, before: datetime | None, *, foreign: bool = False) -> int:
         erased, aside = 0, []
+        ours = _Ours(self._ports.catalogue, bucket) if foreign else None
         async for listed in self._ports.store.list(bucket, TRASH):
-            if before is None or listed.modified < before:
+            if (before is None or listed.modified < before) and (ours is None or await ours.put_aside(listed.key)):
                 aside.append(Place(bucket, listed.key))
             if len(aside) == BATCH:
                 await self._ports.store.erase(*aside)
@@ -144,6 +174,9 @@ class Upkeep:
                 await self._erase(batch)
                 erased += len(batch)
         return erased
+
+    async def _now(self) -> datetime:
+        return await self._ports.catalogue.now()
 
     async def _settle(self, upload: Upload) -> bool:
         try:
@@ -162,7 +195,7 @@ class Upkeep:
             upload = await self._ports.catalogue.upload(upload.id)
             if upload.state is not UploadState.OPEN:
                 return upload.state is not UploadState.SEALING
-            if upload.deadline >= self._ports.clock.now():
+            if upload.deadline >= await self._now():
                 return False
         try:
             if upload.way is None:
@@ -209,3 +242,26 @@ class Upkeep:
             except KistError as error:
                 first = first or error
         return done, first
+
+
+class _Ours:
+    """Tells what ended jobs of this Kist have put aside in ``bucket``. Keys come in order: those of a job together."""
+
+    def __init__(self, catalogue: Catalogue, bucket: str) -> None:
+        self._catalogue = catalogue
+        self._bucket = bucket
+        self._job, self._is_ours = "", False
+
+    async def put_aside(self, key: str) -> bool:
+        job = key.removeprefix(TRASH).partition("/")[0].partition("~")[0].partition(".")[0]  # as kist.sync.trash writes
+        if job != self._job:
+            self._job, self._is_ours = job, await self._was_here(job)
+        return self._is_ours
+
+    async def _was_here(self, job_id: str) -> bool:
+        try:
+            job = await self._catalogue.job(job_id)
+        except JobMissing:
+            return False
+        dest = read_end(job.dest)
+        return job.state.ended and isinstance(dest, BucketEnd) and dest.bucket == self._bucket

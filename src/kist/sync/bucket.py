@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
-from kist.errors import AlreadyThere, BadName, BucketMissing, ObjectMissing, SourceMissing, Stale, Unsupported
+from kist.errors import (
+    AlreadyThere,
+    BadName,
+    BucketMissing,
+    ObjectMissing,
+    SourceMissing,
+    Stale,
+    StoreRefused,
+    Unsupported,
+)
 from kist.model.content import Condition, Listed, Opened, PutRules, Span, Stored
-from kist.model.place import Place, check_key
+from kist.model.place import TRASH, Place, check_key
 from kist.ports.store import Copies, ObjectStore, TakesParts
 from kist.ports.tree import Item, Trouble
 from kist.sync.trash import check_synced, is_reserved
@@ -19,18 +29,23 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class BucketTree:
     """``Tree`` on the keys of a bucket that begin with ``prefix``, which is empty or ends with a slash.
 
-    ``md5_etags``: an ETag of the store's says what the MD5 of the bytes is, or of the MD5s of their parts.
+    ``md5_etags``: an ETag of the store's says what the MD5 of the bytes is, or of the MD5s of their parts. ``root``:
+    where the bucket is, on a server other than Kist's own store.
     """
 
-    def __init__(self, store: ObjectStore, bucket: str, prefix: str = "", *, md5_etags: bool = False) -> None:
+    def __init__(
+        self, store: ObjectStore, bucket: str, prefix: str = "", *, md5_etags: bool = False, root: str = ""
+    ) -> None:
         self.store = store
+        self.root = root
         self.md5_etags = md5_etags
         self.bucket = bucket
         self.prefix = prefix
 
     @property
     def name(self) -> str:
-        return f"{self.bucket}/{self.prefix}".rstrip("/")
+        inside = f"{self.bucket}/{self.prefix}".rstrip("/")
+        return f"{self.root}/{inside}" if self.root else inside
 
     async def identity(self) -> str:
         """A bucket is itself as long as it is there."""
@@ -41,16 +56,27 @@ class BucketTree:
             raise SourceMissing(f"there is no bucket {self.bucket}") from error
         return self.name
 
-    async def items(self) -> AsyncIterator[list[Item | Trouble]]:
+    @property
+    def remote(self) -> bool:
+        """Whether each page of a listing is a request over a network."""
+        return self.md5_etags
+
+    async def items(self, after: str = "", until: str | None = None) -> AsyncGenerator[list[Item | Trouble], None]:
+        """``Tree.items``, or those of them that are greater than ``after`` and not greater than ``until``."""
         batch: list[Item | Trouble] = []
         skipped = len(self.prefix)
-        async for listed in self.store.list(self.bucket, self.prefix):
-            key = listed.key[skipped:]
-            if key and not is_reserved(listed.key) and not is_reserved(key):
-                batch.append(_item(key, listed))
-            if len(batch) == BATCH:
-                yield batch
-                batch = []
+        async with _closing(self.store.list(self.bucket, self.prefix, self.prefix + after if after else "")) as listing:
+            async for listed in listing:
+                key = listed.key[skipped:]
+                if until is not None and key > until:
+                    break
+                if key and not is_reserved(listed.key) and not is_reserved(key):
+                    batch.append(_item(key, listed))
+                if key == until:
+                    break  # and asks for no page behind it
+                if len(batch) == BATCH:
+                    yield batch
+                    batch = []
         if batch:
             yield batch
 
@@ -59,6 +85,10 @@ class BucketTree:
             return item_of(key, await self.store.head(self.place(key)))
         except ObjectMissing:
             return None
+
+    async def prints(self, items: Sequence[Item], settled: int) -> list[str]:
+        """A store gives another etag to other bytes."""
+        return [item.etag for item in items]
 
     async def open(self, item: Item, span: Span | None = None) -> ObjectReading:
         try:
@@ -83,7 +113,20 @@ class BucketTree:
         await self.store.erase(*map(self.place, keys))
 
     async def tidy(self, before: float, but: str) -> None:
-        """Chores look after a store."""
+        """Erase what jobs ``but`` this one put aside ``before``, on another server: chores look after Kist's own.
+
+        Keys that may erase nothing leave it there.
+        """
+        if not self.root:
+            return
+        old: list[Place] = []
+        async for listed in self.store.list(self.bucket, TRASH):
+            of_this = listed.key.startswith((f"{TRASH}{but}/", f"{TRASH}{but}~/"))
+            if not of_this and listed.modified.timestamp() < before:
+                old.append(Place(self.bucket, listed.key))
+        with suppress(StoreRefused):
+            for start in range(0, len(old), BATCH):
+                await self.store.erase(*old[start : start + BATCH])
 
     async def write(
         self, key: str, body: AsyncIterator[bytes], *, size: int, modified: int, only_new: bool = False
@@ -129,6 +172,16 @@ class BucketTree:
             return await self.copies.copy(source, target, PutRules(type=kept.type or PutRules().type))
         except ObjectMissing:
             return None
+
+
+@asynccontextmanager
+async def _closing(listing: AsyncIterator[Listed]) -> AsyncIterator[AsyncIterator[Listed]]:
+    """Give up a listing that is not read to its end, where it holds anything."""
+    try:
+        yield listing
+    finally:
+        if isinstance(listing, AsyncGenerator):
+            await listing.aclose()
 
 
 class ObjectReading:

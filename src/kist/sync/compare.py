@@ -30,11 +30,11 @@ def decide(source: Item, dest: Item | None, entry: Entry | None, compare: Compar
         return Decision(Act.REPLACE, f"{dest.size} bytes there, {source.size} here")
     if _alike(source.etag, dest.etag):
         return SAME
+    if compare is Compare.CHECKSUM:
+        return Decision(None, "to be compared", digest=True)
     known = entry is not None and entry.etag == dest.etag and entry.size == source.size
     if known and entry is not None and entry.modified == source.modified:
         return SAME
-    if compare is Compare.CHECKSUM:
-        return Decision(None, "to be compared", digest=True)
     if known:
         changed = Decision(Act.REPLACE, "changed since it was synced")
     elif entry is not None:

@@ -32,11 +32,12 @@ from kist.sync.local import (
     folder_of,
     item_of,
     link_or_copy,
+    prints_in,
     read_in,
     told,
 )
 from kist.sync.trash import check_synced
-from kist.sync.walk import batches, walked
+from kist.sync.walk import walked
 
 
 class FolderTree:
@@ -61,7 +62,7 @@ class FolderTree:
 
     async def items(self) -> AsyncIterator[list[Item | Trouble]]:
         self._mounts = []
-        walk = batches(walked(await self._aside(self._open_root), self._mounts))
+        walk = walked(await self._aside(self._open_root), self._mounts)
         try:
             while (batch := await self._aside(next, walk, None)) is not None:
                 yield batch
@@ -71,6 +72,10 @@ class FolderTree:
 
     async def item(self, key: str) -> Item | None:
         return await self._aside(self._item, key)
+
+    async def prints(self, items: Sequence[Item], settled: int) -> list[str]:
+        """By the time of the last change, which nobody can set: a file may be written to and keep its etag."""
+        return await self._aside(self._prints, items, settled)
 
     async def open(self, item: Item, span: Span | None = None) -> FileReading | Held:
         """A span, and what is small, is read at once: a turn in a thread costs more than a small file."""
@@ -213,6 +218,13 @@ class FolderTree:
                 return found
         except KistError as error:
             return [error] * len(items)
+
+    def _prints(self, items: Sequence[Item], settled: int) -> list[str]:
+        with closing(self._open_root()) as root:
+            found: list[str] = []
+            for _, together in groupby(items, lambda item: item.key.rpartition("/")[0]):
+                found += prints_in(root, list(together), settled)
+            return found
 
     def _read(self, item: Item, span: Span) -> bytes:
         with closing(self._opened(item)) as file:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
 import msgspec
 
-from kist.errors import ObjectMissing, SourceMissing, Stale
+from kist.errors import SourceMissing
 from kist.model.changes import Add, Change, Clear, Swap
-from kist.model.job import Act, Entry, Job, Progress, Step, StepState
+from kist.model.job import Act, Compare, Entry, Job, Progress, Step, StepState
 from kist.ports.catalogue import Catalogue
 from kist.ports.tree import Item, Tree, Trouble
 from kist.sync.compare import Decision, decide, decide_extra
+from kist.sync.comparing import Comparer
 from kist.sync.march import Ahead, Met, march
 from kist.sync.patterns import Patterns
+from kist.sync.ranges import RANGE, listed
 
 PAGE = 1000
 TOGETHER = 500
@@ -27,7 +29,6 @@ FEW = 20
 """Files below which a share of them says nothing."""
 
 Beat = Callable[..., Awaitable[None]]
-SameBytes = Callable[[Item, Item], Awaitable[bool]]
 
 
 @dataclass
@@ -75,14 +76,15 @@ class Planner:
     """Makes the plan of one sync."""
 
     def __init__(
-        self, catalogue: Catalogue, job: Job, source: Tree, dest: Tree, beat: Beat, same_bytes: SameBytes
+        self, catalogue: Catalogue, job: Job, source: Tree, dest: Tree, beat: Beat, comparer: Comparer
     ) -> None:
         self._catalogue = catalogue
         self._job = job
         self._source = source
         self._dest = dest
         self._beat = beat
-        self._same_bytes = same_bytes
+        self._comparer = comparer
+        self._same: dict[str, bool | None] = {}
         self._patterns = Patterns(job.options.include, job.options.exclude)
         self._steps: list[Change] = []
         self._noted: set[str] = set()
@@ -99,6 +101,7 @@ class Planner:
             await self._walk()
         finally:
             await self._earlier.close()
+            await self._comparer.close()
         await self._write()
         await self._identify(before)
         if plan.deletes and (plan.empty or plan.hidden):
@@ -115,8 +118,10 @@ class Planner:
 
     async def _walk(self) -> None:
         manifest, seen = entries_of(self._catalogue, self._dest.name), 0
-        async with aclosing(march(self._source.items(), self._dest.items(), manifest)) as batches:
+        source, dest = listed(self._source, self._marks), listed(self._dest, self._marks)
+        async with aclosing(march(source, dest, manifest)) as batches:
             async for batch in batches:
+                await self._compare(batch)
                 for met in batch:
                     if not self._is_unchanged(met):
                         await self._take(met)
@@ -124,6 +129,29 @@ class Planner:
                 if seen >= SEEN:
                     seen = 0
                     await self._write()
+        if self._job.options.compare is not Compare.TIME:
+            await self._comparer.end()
+            await self._note_compared()
+
+    async def _marks(self, after: str) -> Sequence[str]:
+        """Keys by which what lies behind ``after`` can be listed in ranges: both sides have much the same ones."""
+        return await self._catalogue.marks(self._dest.name, RANGE, after)
+
+    async def _compare(self, batch: Sequence[Met]) -> None:
+        """Compare the bytes of those keys of which nothing else tells enough."""
+        pairs = [
+            (met.source, met.dest)
+            for met in batch
+            if isinstance(met.source, Item) and isinstance(met.dest, Item) and self._patterns.wants(met.key)
+            if decide(met.source, met.dest, met.entry, self._job.options.compare).digest
+        ]
+        self._same = await self._comparer.same(pairs) if pairs else {}
+        await self._note_compared()
+
+    async def _note_compared(self) -> None:
+        changes, self._comparer.changes = self._comparer.changes, []
+        for change in changes:
+            await self._keep(change)
 
     def _is_unchanged(self, met: Met) -> bool:
         """Whether nothing is to be done about a key, as about most: told without waiting for anything."""
@@ -174,7 +202,7 @@ class Planner:
         if met.entry is not None and met.dest is not None:
             plan.managed += 1
         if met.source is not None:
-            decision = await self._decided(met.source, met.dest, met.entry)
+            decision = self._decided(met.source, met.dest, met.entry)
             await self._add(decision, met.source, met.dest)
         elif met.dest is not None and self._job.options.delete:
             decision = decide_extra(met.dest, met.entry)
@@ -182,13 +210,12 @@ class Planner:
                 return
             await self._add(decision, met.dest, met.dest)
 
-    async def _decided(self, source: Item, dest: Item | None, entry: Entry | None) -> Decision:
+    def _decided(self, source: Item, dest: Item | None, entry: Entry | None) -> Decision:
         decision = decide(source, dest, entry, self._job.options.compare)
-        if not decision.digest or dest is None:
+        if not decision.digest:
             return decision
-        try:
-            same = await self._same_bytes(source, dest)
-        except (Stale, ObjectMissing):  # one file that is being changed does not stop the rest
+        same = self._same[source.key]
+        if same is None:
             return Decision(Act.REPLACE, "changed while it was compared")
         return Decision(None, "the same bytes") if same else Decision(Act.REPLACE, "other bytes")
 

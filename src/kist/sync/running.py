@@ -16,18 +16,21 @@ from kist.ports.lease import Lease
 from kist.ports.system import Clock
 from kist.ports.tree import Item
 from kist.sync.bucket import BucketTree
+from kist.sync.comparing import Comparer
 from kist.sync.journal import Journal
 from kist.sync.pace import Pace
 from kist.sync.patience import Patience
 from kist.sync.planning import PAGE, Plan, Planner, memory_of
 from kist.sync.removal import REMOVES, Remover
 from kist.sync.sides import Sides
-from kist.sync.steps import Steps, item_of
+from kist.sync.steps import LOOKED_AT, Steps, item_of
 from kist.sync.together import Start, together
 from kist.sync.transfer import READ_TOGETHER, Carrier, Read, same_bytes
 from kist.sync.undoing import Undoer
 
 DELETED_TOGETHER = 100
+LOOKING_BACK = 10.0
+"""Seconds that a cancelled job takes at most to find out what became of what it broke off."""
 
 
 class Runner:
@@ -52,8 +55,10 @@ class Runner:
         self._pace = Pace(clock, at_once=1 if options.wait else options.at_once, rate=options.rate)
         self._patience = Patience(clock)
         self._carrier = carrier = Carrier(sides.source, sides.dest, self._pace, self._passed, lambda: journal.stopping)
-        self._steps = Steps(lease, sides, carrier, journal)
+        self._steps = Steps(lease, sides, carrier, journal, clock)
         self._identity = ""
+        self._under_way: set[str] = set()
+        self._broke_off = lease.job.resumed or lease.job.state is JobState.CANCELLING
 
     async def run(self) -> Job:
         """Bring the job to its end, or to where somebody has to say yes.
@@ -65,6 +70,7 @@ class Runner:
         except (LeaseLost, CatalogueBusy):
             raise
         except Stopped:
+            await self._look_back()
             await self._journal.end(JobState.CANCELLED, "cancelled")
             await self._drop_parts()
         except KistError as error:
@@ -76,6 +82,7 @@ class Runner:
             await self._lease.move(JobState.PLANNING)
             async with self._journal.alive(grace=0):
                 await self._drop_parts()
+                await self._look_back_at_earlier()
                 plan = await self._patience.over(self._planned)
             if not await self._agreed(plan):
                 return
@@ -100,7 +107,9 @@ class Runner:
         sides, job = self._sides, self._lease.job
         if job.options.undo_of is not None:
             return await Undoer(self._catalogue, job, sides.dest, self._planning_beat).make()
-        planner = Planner(self._catalogue, job, sides.source, sides.dest, self._planning_beat, self._same_bytes)
+        sync = memory_of(sides.source, sides.dest)
+        comparer = Comparer(self._catalogue, self._clock, sync, sides.source, sides.dest, self._same_bytes)
+        planner = Planner(self._catalogue, job, sides.source, sides.dest, self._planning_beat, comparer)
         try:
             return await planner.make()
         except SourceMissing as gone:
@@ -149,7 +158,8 @@ class Runner:
         self._journal.check()
 
     async def _same_bytes(self, one: Item, other: Item) -> bool:
-        return await same_bytes(self._sides.source, self._sides.dest, one, other)
+        async with self._pace.turn():
+            return await same_bytes(self._sides.source, self._sides.dest, one, other)
 
     async def _tidy(self) -> None:
         if self._lease.job.options.undo_of is None:  # an undo needs what is old
@@ -173,7 +183,9 @@ class Runner:
         for some in (steps[at : at + few] for at in range(0, len(steps), few)):
             if wait:
                 await self._clock.pause(wait)
-            read = await self._carrier.read_ahead([item_of(step) for step in some if step.act is not Act.RESTORE])
+            sent = [step for step in some if step.act is not Act.RESTORE]
+            await self._steps.look_at(sent)
+            read = await self._carrier.read_ahead([item_of(step) for step in sent])
             for step in some:
                 await self._pace.begin()
                 if self._journal.stopping:
@@ -183,6 +195,7 @@ class Runner:
 
     async def _one(self, step: Step, read: Read) -> None:
         """One step, whose turn it is, to its end. What goes wrong with one file does not stop the others."""
+        self._under_way.add(step.key)
         try:
             await self._patience.over(lambda: self._steps.carry_out(step, read), self._pace.was_refused)
             self._pace.went_well()
@@ -194,6 +207,45 @@ class Runner:
             self._failed(step, error)
         finally:
             self._pace.end()
+        self._under_way.discard(step.key)
+
+    async def _look_back(self) -> None:
+        """Find out what became of steps that were broken off, by this worker or by one that was killed.
+
+        Steps are begun in the order of keys, so those are among the first that are still planned.
+        """
+        if not (self._under_way or self._broke_off):
+            return
+        await self._journal.write_down()
+        planned = await self._catalogue.steps(self._lease.job.id, LOOKED_AT, planned=True)
+        with suppress(Stopped):  # when it takes too long
+            async with self._journal.alive(LOOKING_BACK):
+                await self._looked_back([step for step in planned if self._broke_off or step.key in self._under_way])
+
+    async def _look_back_at_earlier(self) -> None:
+        """Before a job is planned once more: what failed or was left to do may have come to its end all the same, as
+        when an answer was lost. A new plan would take it for another's.
+        """
+        after = ""
+        left: list[Step] = []
+        while self._lease.job.plan is not None and len(left) < LOOKED_AT:
+            page = await self._catalogue.steps(self._lease.job.id, PAGE, after)
+            if not page:
+                break
+            after = page[-1].key
+            left += [step for step in page if step.state in (StepState.PLANNED, StepState.FAILED)]
+        await self._looked_back([step for step in left if step.act is not Act.NOTE])
+        await self._journal.write_down()
+
+    async def _looked_back(self, steps: list[Step]) -> None:
+        async with together() as start:
+            for step in steps:
+                start(self._looked_back_at(step))
+
+    async def _looked_back_at(self, step: Step) -> None:
+        async with self._pace.turn():
+            with suppress(KistError):  # then it is not known, and stays planned
+                await self._steps.look_back(step)
 
     async def _delete(self) -> None:
         """Delete last, and only if all was sent. Bytes are put aside first; before each batch the lease is shown."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from kist.errors import AlreadyThere, Invalid, ObjectMissing, Stale, WrongState
 from kist.model.changes import Keep, Swap
-from kist.model.job import Act, Entry, Step, StepState
+from kist.model.job import Act, Compare, Compared, Entry, Step, StepState
 from kist.ports.lease import Lease
+from kist.ports.system import Clock
 from kist.ports.tree import Item
+from kist.sync.bucket import BucketTree
+from kist.sync.comparing import prints_of
 from kist.sync.folder import FolderTree
 from kist.sync.journal import Journal
+from kist.sync.planning import memory_of
 from kist.sync.sides import Sides
 from kist.sync.transfer import Carrier, Read, same_bytes
 from kist.sync.trash import trash_of
@@ -29,8 +35,10 @@ class Steps:
     was put aside.
     """
 
-    def __init__(self, lease: Lease, sides: Sides, carrier: Carrier, journal: Journal) -> None:
+    def __init__(self, lease: Lease, sides: Sides, carrier: Carrier, journal: Journal, clock: Clock) -> None:
         self._lease = lease
+        self._clock = clock
+        self._prints: dict[str, str] = {}
         self._sides = sides
         self._carrier = carrier
         self._journal = journal
@@ -38,11 +46,29 @@ class Steps:
         self.began_parts = lease.job.resumed or lease.job.plan is not None
         """Whether multipart uploads may have begun, in this run or an earlier one."""
 
+    async def look_at(self, steps: Sequence[Step]) -> None:
+        """Look at what is about to be read, where bytes are compared: what is sent need not be read again for that."""
+        if self._lease.job.options.compare is not Compare.TIME and isinstance(self._sides.dest, BucketTree):
+            found = await prints_of(self._sides.source, list(map(item_of, steps)), self._clock)
+            self._prints.update(zip((step.key for step in steps), found, strict=True))
+
     async def carry_out(self, step: Step, read: Read = None) -> None:
         """Send or bring back one file, and note it. ``read``: its bytes, where they were read ahead."""
         self._journal.at(step.key)
-        found = await (self._brought_back(step) if step.act is Act.RESTORE else self._sent(step, read))
-        done = msgspec.structs.replace(step, state=StepState.DONE, after=found.etag)
+        self._note_done(step, await (self._brought_back(step) if step.act is Act.RESTORE else self._sent(step, read)))
+
+    async def look_back(self, step: Step) -> None:
+        """Note a step as done that broke off, if it came that far: it is the sync's, and an undo takes it back."""
+        if step.act is Act.DELETE:
+            return
+        now = await self._sides.dest.item(step.key)
+        if now is None or now.etag == step.before:
+            return
+        if now.etag == step.source if step.act is Act.RESTORE else await self._arrived(item_of(step), now):
+            self._note_done(step, now)
+
+    def _note_done(self, step: Step, found: Item) -> None:
+        done = msgspec.structs.replace(step, state=StepState.DONE, after=found.etag, error=None)
         restored = step.act is Act.RESTORE
         entry = Entry(
             dest=self._sides.dest.name,
@@ -53,6 +79,9 @@ class Steps:
             job=self._lease.job.id,
         )
         self._journal.note(Swap(step, done), Keep(entry))
+        if seen := self._prints.pop(step.key, ""):
+            sync = memory_of(self._sides.source, self._sides.dest)
+            self._journal.note(Keep(Compared(sync=sync, key=step.key, source=seen, dest=found.etag)))
         self._journal.count(files=1)
 
     async def set_aside(self, step: Step) -> None:

@@ -36,7 +36,7 @@ class Undoer:
         if step.act is Act.NOTE:
             return None
         now = await self._dest.item(step.key)
-        if step.act is Act.CREATE:
+        if step.act is Act.CREATE or (step.act is Act.RESTORE and step.before is None):
             if step.state is not StepState.DONE or now is None:
                 return None
             mine = now.etag == step.after

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Generator, Iterator
-from operator import itemgetter
+from operator import attrgetter
+from stat import S_ISREG
+from typing import NamedTuple
 
 from kist.errors import BadName
 from kist.model.place import MAX_KEY_BYTES, check_key
@@ -15,53 +17,97 @@ from kist.sync.trash import is_reserved
 
 BATCH = 1000
 
-_PLAIN = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._ -]*/)*[A-Za-z0-9_-][A-Za-z0-9._ -]*").fullmatch
-"""Most keys: seen at a glance to be ones."""
+_PLAIN = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._ -]*+/)*+").fullmatch
+"""Most names, one after the other: seen at a glance to make keys."""
 _SHORT = 512
+"""Bytes of plain names above a file that leave room for its own in a key."""
+_NAME = attrgetter("name")
+
+Found = list[Item | Trouble]
 
 
-def walked(root: int, mounts: list[str]) -> Iterator[Item | Trouble]:
-    """All files below, by key: within a folder, files by name and folders by name with a slash behind.
+class _Folder(NamedTuple):
+    """A folder that is being walked, and what of it is still to come. ``plain``: all names in it make keys."""
+
+    here: int
+    prefix: str
+    device: int
+    entries: Iterator[os.DirEntry[str]]
+    folders: frozenset[str]
+    plain: bool
+
+
+def walked(root: int, mounts: list[str]) -> Generator[Found, None, None]:
+    """All files below, by key, a thousand at a time: within a folder, files by name and folders by name with a slash
+    behind.
 
     ``mounts`` is told of the folders that are on another file system than the one around them. Not recursive: a tree
     may be deeper than the interpreter's stack.
     """
-    way = [(root, os.fstat(root).st_dev, _listed(root, ""))]
+    found: Found = []
+    way = [_listed(root, "", found)]
     try:
         while way:
-            here, device, listed = way[-1]
-            found = next(listed, None)
-            if found is None:
-                os.close(way.pop()[0])
-            elif isinstance(found, Trouble):
+            below = _walked_on(way[-1], found)
+            if below is not None and (entered := _entered(way[-1], below, found)) is not None:
+                way.append(entered)
+                if entered.device != way[-2].device:
+                    mounts.append(entered.prefix)
+            elif below is None and len(found) < BATCH:
+                os.close(way.pop().here)
+            if len(found) >= BATCH:
                 yield found
-            elif not found[0].endswith("/"):
-                yield _looked_at(found[1], found[0])
-            elif isinstance(below := _folder(here, found[1].name, found[0]), Trouble):
-                yield below
-            else:
-                way.append((below, os.fstat(below).st_dev, _listed(below, found[0])))
-                if way[-1][1] != device:
-                    mounts.append(found[0])
+                found = []
     finally:
-        for descriptor, _, _ in way:
-            os.close(descriptor)
+        for folder in way:
+            os.close(folder.here)
+    if found:
+        yield found
 
 
-def _listed(here: int, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]] | Trouble]:
-    """The keys in a folder, in order, each with its entry."""
+def _walked_on(folder: _Folder, found: Found) -> str | None:
+    """Look at files until ``found`` is full, the folder is at its end, or there is one to enter: its name."""
+    prefix, folders, plain, room = folder.prefix, folder.folders, folder.plain, BATCH - len(found)
+    for entry in folder.entries:
+        name = entry.name
+        if name in folders:
+            return name
+        found.append(_looked_at(entry, prefix + name, plain))
+        room -= 1
+        if not room:
+            return None
+    return None
+
+
+def _listed(here: int, prefix: str, found: Found) -> _Folder:
+    """What is in an open folder, by key; nothing, and a trouble in ``found``, where that cannot be told."""
+    device = os.fstat(here).st_dev
     try:
-        with os.scandir(here) as entries:
-            names = [
-                (f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name, entry) for entry in entries
-            ]
+        with os.scandir(here) as scanned:
+            entries = list(scanned)
+        folders = frozenset(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
     except OSError as error:
-        yield Trouble(prefix or "/", f"cannot be listed: {error.strerror}", hides=True)
-        return
-    names.sort(key=itemgetter(0))
-    for name, entry in names:
-        if not is_reserved(prefix + name):
-            yield prefix + name, entry
+        found.append(Trouble(prefix or "/", f"cannot be listed: {error.strerror}", hides=True))
+        return _Folder(here, prefix, device, iter(()), frozenset(), plain=False)
+    if not prefix:
+        entries = [entry for entry in entries if not is_reserved(entry.name)]
+    if folders:
+        entries.sort(key=lambda entry: f"{entry.name}/" if entry.name in folders else entry.name)
+    else:
+        entries.sort(key=_NAME)
+    names = f"{prefix}{'/'.join(map(_NAME, entries))}/"
+    plain = len(prefix) <= _SHORT and _PLAIN(names) is not None
+    return _Folder(here, prefix, device, iter(entries), folders, plain)
+
+
+def _entered(folder: _Folder, name: str, found: Found) -> _Folder | None:
+    """That folder in this one; None, and a trouble in ``found``, where it cannot be entered."""
+    key = f"{folder.prefix}{name}/"
+    below = _folder(folder.here, name, key)
+    if isinstance(below, Trouble):
+        found.append(below)
+        return None
+    return _listed(below, key, found)
 
 
 def _folder(here: int, name: str, key: str) -> int | Trouble:
@@ -73,27 +119,16 @@ def _folder(here: int, name: str, key: str) -> int | Trouble:
         return Trouble(key, f"cannot be opened: {error.strerror}", hides=True)
 
 
-def _looked_at(entry: os.DirEntry[str], key: str) -> Item | Trouble:
+def _looked_at(entry: os.DirEntry[str], key: str, plain: bool) -> Item | Trouble:
     try:
-        if len(key) > _SHORT or _PLAIN(key) is None:
+        if not plain:
             check_key(key)
-        if not entry.is_file(follow_symlinks=False):
-            what = "is a link, which is not followed" if entry.is_symlink() else "is no regular file"
-            return Trouble(key, what, hides=False)
-        return item_of(key, entry.stat(follow_symlinks=False))
+        status = entry.stat(follow_symlinks=False)
+        if S_ISREG(status.st_mode):
+            return item_of(key, status)
+        what = "is a link, which is not followed" if entry.is_symlink() else "is no regular file"
+        return Trouble(key, what, hides=False)
     except (BadName, UnicodeError):
         return Trouble(key, "its name cannot be a key", hides=False)
     except OSError as error:
         return Trouble(key, f"cannot be read: {error.strerror}", hides=True)
-
-
-def batches(walk: Iterator[Item | Trouble]) -> Generator[list[Item | Trouble], None, None]:
-    """What a walk finds, a thousand at a time."""
-    batch: list[Item | Trouble] = []
-    for found in walk:
-        batch.append(found)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -10,7 +10,7 @@ from typing import Any
 
 from kist.catalogues.memory import MemoryCatalogue
 from kist.errors import Clash
-from kist.model.changes import Add, Change, Count, Drop, Swap, row_id
+from kist.model.changes import Add, Change, Count, Discard, Drop, Hold, Spend, Swap, row_id
 from kist.model.file import File, FileState
 from kist.model.query import Cursor, FileQuery, Page
 from kist.model.rows import Doomed, Idempotency, Key
@@ -227,6 +227,40 @@ class SharesIdempotencyKeys(MemoryCatalogue):
         return next((record for record in self._rows(Idempotency) if record.key == key), None)
 
 
+class KeepsKeysOfEndedJobs(MemoryCatalogue):
+    """Sealed keys stay although they are to go."""
+
+    def _apply(self, change: Change) -> Undo | None:
+        return (lambda: None) if isinstance(change, Discard) else super()._apply(change)
+
+
+class HoldsForAnybody(MemoryCatalogue):
+    """A hold takes away what another has."""
+
+    def _apply(self, change: Change) -> Undo | None:
+        if isinstance(change, Hold):
+            self._terms.apply(Hold(term=change.term, holder=change.holder, at=1 << 62, until=1))
+        return super()._apply(change)
+
+
+class SpendsWithoutLimit(MemoryCatalogue):
+    """An allowance is never used up."""
+
+    def _apply(self, change: Change) -> Undo | None:
+        if isinstance(change, Spend):
+            change = Spend(term=change.term, by=change.by, at=change.at, at_most=1 << 62)
+        return super()._apply(change)
+
+
+class SavesAllowancesUp(MemoryCatalogue):
+    """What was not used of an allowance comes on top of it."""
+
+    def _apply(self, change: Change) -> Undo | None:
+        if isinstance(change, Spend) and 0 < self._terms.until(change.term) < change.at:
+            change = Spend(term=change.term, by=0, at=change.at, at_most=change.at_most)
+        return super()._apply(change)
+
+
 BROKEN: tuple[type[MemoryCatalogue], ...] = (
     KeepsPartOfRefusedCommits,
     BlamesTheFirstChange,
@@ -249,4 +283,8 @@ BROKEN: tuple[type[MemoryCatalogue], ...] = (
     ListsRevokedKeys,
     ErasesTooEarly,
     SharesIdempotencyKeys,
+    KeepsKeysOfEndedJobs,
+    HoldsForAnybody,
+    SpendsWithoutLimit,
+    SavesAllowancesUp,
 )

@@ -11,8 +11,8 @@ from kist.errors import Clash, FileMissing, UploadMissing, WrongState
 from kist.model.bucket import Bucket
 from kist.model.changes import Add, Change, Count, Counter, Drop, Row, Swap
 from kist.model.file import FileState, Visibility
-from kist.model.job import Entry, Step
-from kist.model.rows import Idempotency, Usage
+from kist.model.job import Compared, Entry, Step
+from kist.model.rows import Idempotency, SealedKeys, Usage
 from kist.model.share import Share
 from kist.model.upload import UploadState, Way
 from kist.ports.catalogue import Catalogue
@@ -276,6 +276,8 @@ def _identity(row: Row) -> tuple[str, ...]:
         Idempotency: ("actor", "key"),
         Step: ("job", "key"),
         Entry: ("dest", "key"),
+        SealedKeys: ("job",),
+        Compared: ("sync", "key"),
     }
     return named[type(row)]
 

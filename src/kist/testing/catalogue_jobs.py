@@ -5,10 +5,19 @@ from __future__ import annotations
 import pytest
 
 from kist.errors import Clash, JobMissing
-from kist.model.changes import Add, Clear, Forget, Keep, Swap
+from kist.model.changes import Add, Clear, Discard, Drop, Forget, Keep, Swap
 from kist.model.job import JobState, Progress, StepState
 from kist.ports.catalogue import Catalogue
-from kist.testing.catalogue_samples import a_job, a_step, an_entry_of, at, changed, new_id
+from kist.testing.catalogue_samples import (
+    a_compared,
+    a_job,
+    a_step,
+    an_entry_of,
+    at,
+    changed,
+    new_id,
+    some_sealed_keys,
+)
 
 
 class JobContract:
@@ -95,3 +104,40 @@ class JobContract:
         await catalogue.commit(Forget("d", "a"), Forget("d", "a"), Forget("nowhere", "a"))
         assert await catalogue.entries("d", 9) == tuple(first[1:])
         assert await catalogue.entries("other", 9) == (an_entry_of("other", "a"),)
+
+    async def test_sealed_keys_of_a_job_until_they_are_discarded(self, catalogue: Catalogue) -> None:
+        mine, other = some_sealed_keys(sealed=bytes(range(256))), some_sealed_keys(sealed=b"")
+        await catalogue.commit(Add(mine), Add(other))
+        assert await catalogue.sealed_keys(mine.job) == mine
+        assert await catalogue.sealed_keys(new_id()) is None
+        with pytest.raises(Clash):
+            await catalogue.commit(Add(some_sealed_keys(job=mine.job)))
+        absent = a_job()
+        with pytest.raises(Clash):
+            await catalogue.commit(Discard(mine.job), Swap(absent, absent))
+        assert await catalogue.sealed_keys(mine.job) == mine, "a commit that is refused discards nothing"
+        await catalogue.commit(Discard(mine.job), Discard(mine.job), Discard(new_id()))
+        assert await catalogue.sealed_keys(mine.job) is None
+        assert await catalogue.sealed_keys(other.job) == other
+
+    async def test_marks_in_a_manifest(self, catalogue: Catalogue) -> None:
+        keys = ["a", "a-b", "a/b", "b", "\u00e9", "\uffee", "\U0001f600"]
+        await catalogue.commit(
+            *(Keep(an_entry_of("d", key)) for key in reversed(keys)), Keep(an_entry_of("other", "c"))
+        )
+        assert await catalogue.marks("d", 1) == tuple(keys)
+        assert await catalogue.marks("d", 3) == ("a/b", "\uffee")
+        assert await catalogue.marks("d", 2, "a") == ("a/b", "\u00e9", "\U0001f600")
+        assert await catalogue.marks("d", 8) == await catalogue.marks("nowhere", 1) == ()
+
+    async def test_what_was_compared(self, catalogue: Catalogue) -> None:
+        rows = [a_compared("s", key) for key in ("a", "a-b", "a/b", "\u00e9")]
+        await catalogue.commit(*map(Keep, reversed(rows)), Keep(a_compared("other", "a")))
+        assert await catalogue.compared("s", 2) == tuple(rows[:2])
+        assert await catalogue.compared("s", 9, "a-b") == tuple(rows[2:])
+        anew = a_compared("s", "a", source="other", dest="too")
+        await catalogue.commit(Keep(anew), Drop(rows[1]))
+        assert await catalogue.compared("s", 9) == (anew, *rows[2:])
+        with pytest.raises(Clash):
+            await catalogue.commit(Drop(rows[1]))
+        assert await catalogue.compared("other", 9) == (a_compared("other", "a"),)

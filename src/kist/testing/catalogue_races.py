@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from kist.errors import Clash
-from kist.model.changes import Add, Count, Counter, Swap
+from kist.model.changes import Add, Count, Counter, Hold, Spend, Swap
 from kist.model.file import FileState
 from kist.model.query import FileQuery
 from kist.ports.catalogue import Catalogue
@@ -53,6 +53,15 @@ class CatalogueRaces:
         more = Count(owner="ann", counter=Counter.FILES, by=1)
         assert await outcomes(*(catalogue.commit(more, one) for one in tries)) == (1, 49)
         assert (await catalogue.usage("ann")).files == 1
+
+    async def test_fifty_who_want_one_turn(self, catalogue: Catalogue) -> None:
+        tries = [Hold(term="chore", holder=f"{number}", at=1, until=2) for number in range(50)]
+        assert await outcomes(*(catalogue.commit(each) for each in tries)) == (1, 49)
+
+    async def test_fifty_who_use_one_allowance_of_ten(self, catalogue: Catalogue) -> None:
+        one = Spend(term="ann", by=3, at=100, at_most=130)
+        assert await outcomes(*(catalogue.commit(one) for _ in range(50))) == (10, 40)
+        assert await catalogue.term("ann") == 130
 
     async def test_unrelated_commits_all_succeed(self, catalogue: Catalogue) -> None:
         files = [a_file() for _ in range(600)]

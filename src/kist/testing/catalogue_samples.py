@@ -11,10 +11,10 @@ from kist.model.actor import Role
 from kist.model.bucket import Bucket, BucketState
 from kist.model.changes import Row
 from kist.model.file import File, FileState, Visibility
-from kist.model.job import Act, Entry, Job, JobState, Progress, Step, StepState, SyncOptions
+from kist.model.job import Act, Compared, Entry, Job, JobState, Progress, Step, StepState, SyncOptions
 from kist.model.link import Disposition, Link
 from kist.model.profile import Profile
-from kist.model.rows import AuditEntry, Doomed, Idempotency, Key
+from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, SealedKeys
 from kist.model.share import Share
 from kist.model.upload import Door, Upload, UploadState, Way
 from kist.testing.clock import START, FakeIds
@@ -146,10 +146,23 @@ def an_entry_of(dest: str, key: str, **changes: Any) -> Entry:
     return Entry(**(plain | {"job": "j"} | changes))
 
 
+def some_sealed_keys(**changes: Any) -> SealedKeys:
+    """Keys of a job, sealed."""
+    plain: dict[str, Any] = {"job": new_id(), "sealed": b"\0\xff sealed"}
+    return SealedKeys(**(plain | changes))
+
+
+def a_compared(sync: str, key: str, **changes: Any) -> Compared:
+    """Two files that were found the same."""
+    return Compared(**({"sync": sync, "key": key, "source": "s", "dest": "d"} | changes))
+
+
 def one_of_each() -> tuple[Row, ...]:
     """An ordinary row of every kind."""
     first = (a_file(), an_upload(), a_key(), a_doomed(), a_record(), an_entry())
-    return (*first, a_share(), a_link(), a_profile(), a_bucket(), a_job(), a_step(), an_entry_of("d", new_id()))
+    second = (a_share(), a_link(), a_profile(), a_bucket())
+    of_syncs = (a_job(), a_step(), an_entry_of("d", new_id()), some_sealed_keys(), a_compared("s", new_id()))
+    return (*first, *second, *of_syncs)
 
 
 def changed(row: Any, **changes: Any) -> Any:

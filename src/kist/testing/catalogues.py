@@ -17,11 +17,11 @@ from kist.model.actor import Role
 from kist.model.bucket import Bucket
 from kist.model.changes import Add, Row, row_id
 from kist.model.file import File, FileState
-from kist.model.job import Entry, Job, Step
+from kist.model.job import Compared, Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import FileQuery
-from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Usage
+from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, SealedKeys, Usage
 from kist.model.share import Share
 from kist.model.upload import Door, Upload, UploadState
 from kist.ports.catalogue import Catalogue
@@ -47,6 +47,7 @@ from kist.testing.catalogue_samples import (
     one_of_each,
 )
 from kist.testing.catalogue_sharing import SharingContract
+from kist.testing.catalogue_terms import TermContract
 
 __all__ = ["CatalogueContract", "CatalogueRaces"]
 
@@ -62,8 +63,12 @@ async def find(catalogue: Catalogue, row: Row) -> Row | None:
             return next((one for one in await catalogue.steps(job, 1000) if one.key == key), None)
         case Entry(dest=dest, key=key):
             return next((one for one in await catalogue.entries(dest, 1000) if one.key == key), None)
+        case Compared(sync=sync, key=key):
+            return next((one for one in await catalogue.compared(sync, 1000) if one.key == key), None)
         case Share(file_id=file_id, actor=actor):
             return await catalogue.share(file_id, actor)
+        case SealedKeys(job=job):
+            return await catalogue.sealed_keys(job)
         case AuditEntry(id=id):
             return next((one for one in await catalogue.audit(1000) if one.id == id), None)
         case _:
@@ -85,7 +90,7 @@ async def _asked_for(catalogue: Catalogue, row: Row) -> Row | None:
     return await asks[type(row)](identity)
 
 
-class CatalogueContract(CommitContract, PageContract, SharingContract, BucketContract, JobContract):
+class CatalogueContract(CommitContract, PageContract, SharingContract, BucketContract, JobContract, TermContract):
     """The duties of ``kist.ports.catalogue.Catalogue``."""
 
     async def test_rows_read_back_field_by_field(self, catalogue: Catalogue) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from kist.app import join, open_ports
+from kist.app import join, open_catalogue, open_ports, threads
 from kist.model.limits import Limits
 from kist.ports.system import Clock, Ids
 from kist.service.kist import Kist
@@ -24,9 +24,13 @@ async def compose(
 ) -> Kist:
     """As ``kist.app.build`` does, with these limits, and with ``points`` reached once it stands.
 
-    ``clock`` is the service's. The store keeps the machine's: an S3 server refuses who comes from another day.
+    ``clock`` is that of service and catalogue. The store keeps the machine's: an S3 server refuses who comes from
+    another day.
     """
-    ports = replace(await open_ports(settings, SystemClock(), ids), clock=clock, limits=limits or Limits())
+    ports = await open_ports(settings, SystemClock(), ids)
+    await ports.catalogue.close()
+    catalogue = await open_catalogue(settings, clock, ids, threads())
+    ports = replace(ports, clock=clock, catalogue=catalogue, limits=limits or Limits())
     if points is not None:
         store, catalogue = pointed_store(ports.store, points), pointed_catalogue(ports.catalogue, points)
         ports = replace(ports, store=store, catalogue=catalogue)

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.s3.stub import GONE, MD5_OF_HELLO, Answer, Stub, found, refused
 
 from kist.drive import drive
-from kist.errors import StoreRefused, StoreUnavailable
+from kist.errors import EndpointRedirects, StoreRefused, StoreUnavailable
 from kist.model.content import PutRules
 from kist.model.place import Place
 from kist.stores.s3 import S3Store
@@ -101,7 +101,7 @@ def test_an_upload_outlasts_a_late_server() -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_errors(status: int) -> None:
     stub = Stub(Answer(status, location="http://elsewhere/bucket/key"))
-    with pytest.raises(StoreRefused, match="redirects"):
+    with pytest.raises(EndpointRedirects, match="redirects"):
         stub.run(head)
 
 

@@ -13,9 +13,9 @@ from kist.drive import drive
 from kist.errors import BadName, Invalid, KeyMissing, NotAllowed, NotSignedIn, TooMany
 from kist.model.actor import ANONYMOUS, Actor, Role
 from kist.model.rows import Key
+from kist.service.allowances import MOST_KNOWN as MAX_ADDRESSES
 from kist.service.attempts import Attempts
 from kist.service.entry import Entry
-from kist.service.rates import MOST_KNOWN as MAX_ADDRESSES
 from kist.testing.clock import FakeClock
 
 ANN, ROOT = Actor("ann"), Actor("root", Role.ADMIN)

@@ -41,7 +41,7 @@ class World:
     def __post_init__(self) -> None:
         self.clock, self.ids = FakeClock(), FakeIds()
         self.store = self.make_store()
-        self.catalogue = MemoryCatalogue()
+        self.catalogue = MemoryCatalogue(self.clock)
         drive(self.store.make_bucket(BUCKET))
         self.ports = Ports(
             store=self.store,

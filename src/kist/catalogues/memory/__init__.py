@@ -8,22 +8,40 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import msgspec
 
 from kist.catalogues.memory.matching import differences, guarded, matches, rank, unchanged
+from kist.catalogues.memory.terms import Terms
 from kist.errors import BucketMissing, Clash, FileMissing, JobMissing, KeyMissing, LinkMissing, UploadMissing
 from kist.model.bucket import Bucket
-from kist.model.changes import Add, Change, Clear, Count, Drop, Forget, Keep, Row, Swap, Use, row_id
+from kist.model.changes import (
+    Add,
+    Change,
+    Clear,
+    Count,
+    Discard,
+    Drop,
+    Forget,
+    Hold,
+    Keep,
+    Lapse,
+    Row,
+    Spend,
+    Swap,
+    Use,
+    row_id,
+)
 from kist.model.file import File, FileState
-from kist.model.job import Entry, Job, Step, StepState
+from kist.model.job import Compared, Entry, Job, Step, StepState
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import Cursor, FileQuery, Page
-from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, Totals, Usage
+from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, SealedKeys, Totals, Usage
 from kist.model.share import Share
 from kist.model.upload import Upload, UploadState
+from kist.ports.system import Clock
 from kist.ports.wiring import Wiring
 
 R = TypeVar("R", bound=Row)
@@ -35,31 +53,16 @@ _UNENDED = (UploadState.OPEN, UploadState.SEALING)
 
 async def connect(wiring: Wiring) -> MemoryCatalogue:
     """A new, empty catalogue, whatever the URL says behind ``memory:``."""
-    return MemoryCatalogue()
+    return MemoryCatalogue(wiring.clock)
 
 
 class MemoryCatalogue:
     """See ``kist.ports.catalogue.Catalogue`` for what each method promises."""
 
-    def __init__(self) -> None:
-        self._tables: dict[type, dict[tuple[str, ...], Row]] = {
-            kind: {}
-            for kind in (
-                File,
-                Upload,
-                Key,
-                Doomed,
-                Idempotency,
-                AuditEntry,
-                Share,
-                Link,
-                Profile,
-                Bucket,
-                Job,
-                Step,
-                Entry,
-            )
-        }
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._terms = Terms()
+        self._tables: dict[type, dict[tuple[str, ...], Row]] = {kind: {} for kind in get_args(Row)}
         self._usage: dict[str, Usage] = {}
 
     async def file(self, file_id: str) -> File:
@@ -207,9 +210,19 @@ class MemoryCatalogue:
         return _first(limit, wanted, lambda row: (row.key,))
 
     async def entries(self, dest: str, limit: int, after: str = "") -> tuple[Entry, ...]:
-        return _first(
-            limit, (row for row in self._rows(Entry) if row.dest == dest and row.key > after), lambda row: (row.key,)
-        )
+        of_dest = (row for row in self._rows(Entry) if row.dest == dest and row.key > after)
+        return _first(limit, of_dest, lambda row: (row.key,))
+
+    async def marks(self, dest: str, every: int, after: str = "") -> tuple[str, ...]:
+        keys = sorted(row.key for row in self._rows(Entry) if row.dest == dest and row.key > after)
+        return tuple(keys[every - 1 :: every])
+
+    async def compared(self, sync: str, limit: int, after: str = "") -> tuple[Compared, ...]:
+        of_sync = (row for row in self._rows(Compared) if row.sync == sync and row.key > after)
+        return _first(limit, of_sync, lambda row: (row.key,))
+
+    async def sealed_keys(self, job: str) -> SealedKeys | None:
+        return self._row(SealedKeys, job)
 
     async def totals(self, now: datetime) -> Totals:
         unended = [row for row in self._rows(Upload) if row.state in _UNENDED]
@@ -250,6 +263,12 @@ class MemoryCatalogue:
         newest = sorted(self._rows(AuditEntry), key=lambda row: (row.at, row.id), reverse=True)
         return tuple(newest[:limit])
 
+    async def now(self) -> datetime:
+        return self._clock.now()
+
+    async def term(self, term: str) -> int:
+        return self._terms.until(term)
+
     async def commit(self, *changes: Change) -> None:
         undo: list[Undo] = []
         for index, change in enumerate(changes):
@@ -285,11 +304,11 @@ class MemoryCatalogue:
             case Use():
                 return self._use(change)
             case Keep(row):
-                return self._put(self._row(Entry, *row_id(row)), row)
-            case Forget(dest, key):
-                return self._forget(dest, key)
-            case Clear(job):
-                return self._clear(job)
+                return self._put(self._row(type(row), *row_id(row)), row)
+            case Forget() | Clear() | Discard():
+                return self._forget(change)
+            case Hold() | Spend() | Lapse():
+                return self._terms.apply(change)
 
     def _put(self, before: Row | None, after: Row | None) -> Undo | None:
         row = after or before
@@ -323,20 +342,18 @@ class MemoryCatalogue:
             return None
         return self._put(link, msgspec.structs.replace(link, uses=uses, last_used_at=change.at))
 
-    def _forget(self, dest: str, key: str) -> Undo:
-        table = self._tables[Entry]
-        gone = table.pop((dest, key), None)
-        return lambda: _set(table, (dest, key), gone)
-
-    def _clear(self, job: str) -> Undo:
-        table = self._tables[Step]
-        gone = {
-            key: row
-            for key, row in table.items()
-            if key[0] == job and isinstance(row, Step) and row.state is not StepState.DONE
-        }
-        for key in gone:
-            del table[key]
+    def _forget(self, change: Forget | Clear | Discard) -> Undo:
+        keys: list[tuple[str, ...]]
+        match change:
+            case Forget(dest, key):
+                table, keys = self._tables[Entry], [(dest, key)]
+            case Discard(job):
+                table, keys = self._tables[SealedKeys], [(job,)]
+            case Clear(job):
+                table = self._tables[Step]
+                steps = (row for row in self._rows(Step) if row.job == job and row.state is not StepState.DONE)
+                keys = [row_id(row) for row in steps]
+        gone = {key: table.pop(key) for key in keys if key in table}
         return lambda: table.update(gone)
 
     def _shown(self, file: File, query: FileQuery) -> bool:
@@ -366,7 +383,7 @@ class MemoryCatalogue:
 
 def clash(index: int, change: Change) -> Clash:
     """The ``Clash`` of the change at ``index`` of a commit."""
-    if isinstance(change, Count | Use):
+    if isinstance(change, Count | Use | Spend):
         return Clash("the limit would be exceeded", change=index)
     return Clash("somebody else changed this first: read it again and decide again", change=index)
 

@@ -12,6 +12,7 @@ import asyncpg
 
 from kist.catalogues.postgresql.address import Address
 from kist.catalogues.postgresql.meaning import Failure, InDoubt, NotBegun, busy, is_lost, translate
+from kist.catalogues.postgresql.pulse import Pulse
 from kist.errors import Misconfigured
 
 CONNECT_PATIENCE = 1.5  # seconds for a new connection: who waits for a server that is gone is told within two
@@ -31,19 +32,29 @@ _SESSION = {
     "jit": "off",  # the questions are short: compiling them takes longer than answering
 }
 _DEMANDED = {"synchronous_commit": "on", "default_transaction_isolation": "read committed", "server_encoding": "UTF8"}
+_QUESTION = ", ".join(
+    (
+        "SELECT current_setting('server_version_num')::int, pg_backend_pid()",
+        *(f"current_setting('{name}')" for name in (*_DEMANDED, "fsync")),
+    )
+)
 
 log = logging.getLogger("kist")
 
 
 class Connections:
-    """At most ``address.connections`` of them, opened when they are needed. Belongs to one event loop."""
+    """At most ``address.connections`` of them, opened when they are needed. Belongs to one event loop.
 
-    def __init__(self, address: Address) -> None:
+    ``watched``: work is given up when the server no longer answers, and not by its own patience alone.
+    """
+
+    def __init__(self, address: Address, *, watched: bool = True) -> None:
+        self._pulse = Pulse(address.url, watches=watched)
         self._pool: Any = asyncpg.create_pool(
             address.url,
             min_size=0,
             max_size=address.connections,
-            init=_demand,
+            init=self._meet,
             reset=_leave_as_it_is,
             timeout=CONNECT_PATIENCE,
             statement_cache_size=_STATEMENTS_KEPT,
@@ -65,17 +76,23 @@ class Connections:
 
     async def take(self) -> Any:
         """A connection, to be given back. ``CatalogueBusy`` when none can be had in time."""
+        self._pulse.check()
         try:
-            return await self._pool.acquire(timeout=PATIENCE)
+            async with self._pulse.awaited(PATIENCE):
+                connection = await self._pool.acquire()
         except Misconfigured:
             raise
         except TimeoutError as error:
+            self._pulse.check()
             raise busy() from error
         except Failure as error:
             raise translate(error) from error
+        self._pulse.begins(connection)
+        return connection
 
     async def give_back(self, connection: Any, *, broken: bool = False) -> None:
         """Let others have it. ``broken``: nobody knows what is going on in it, so it is cut off."""
+        self._pulse.ends(connection, answered=not broken)
         with suppress(*Failure):  # one that is gone already has left the pool by itself
             if broken:
                 connection.terminate()
@@ -98,24 +115,30 @@ class Connections:
             raise
         await self.give_back(connection)
 
+    async def _meet(self, connection: Any) -> None:
+        if await _demand(connection) != connection.get_server_pid():
+            self._pulse.knows_processes = False
+
     async def close(self) -> None:
         """Close all. Those that are still in use after a while are cut off."""
+        await self._pulse.close()
         try:
             await asyncio.wait_for(self._pool.close(), PATIENCE)
         except Failure:
             self._pool.terminate()
 
 
-async def _demand(connection: Any) -> None:
-    """Raise ``Misconfigured`` unless a new connection has what Kist relies on."""
-    if (version := int(await connection.fetchval("SELECT current_setting('server_version_num')"))) < OLDEST:
+async def _demand(connection: Any) -> int:
+    """Raise ``Misconfigured`` unless a new connection has what Kist relies on. Which process of the server has it."""
+    version, process, *found = await connection.fetchrow(_QUESTION, timeout=CONNECT_PATIENCE)
+    if version < OLDEST:
         raise Misconfigured(f"the database is PostgreSQL {version // 10000}: {OLDEST // 10000} or newer is needed")
-    for name, wanted in _DEMANDED.items():
-        found = await connection.fetchval("SELECT current_setting($1)", name)
-        if found != wanted:
-            raise Misconfigured(f"the database does not accept {name} = {wanted}: it stays at {found}")
-    if await connection.fetchval("SELECT current_setting('fsync')") != "on":
+    for (name, wanted), value in zip(_DEMANDED.items(), found, strict=False):
+        if value != wanted:
+            raise Misconfigured(f"the database does not accept {name} = {wanted}: it stays at {value}")
+    if found[-1] != "on":
         log.warning("the database runs with fsync off: what it has acknowledged may be lost when its machine fails")
+    return int(process)
 
 
 async def _leave_as_it_is(connection: Any) -> None:

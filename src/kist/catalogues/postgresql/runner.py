@@ -55,7 +55,7 @@ class PostgresRunner:
     codec = POSTGRES
 
     def __init__(self, address: Address, *, hurried: bool = True) -> None:
-        self._connections = Connections(address)
+        self._connections = Connections(address, watched=hurried)
         self._find_patience = FIND_PATIENCE if hurried else None
         self._read_patience = READ_PATIENCE if hurried else None
         self._write_patience = WRITE_PATIENCE if hurried else None

@@ -13,26 +13,31 @@ from kist.catalogues.sql.schema import RowCodec
 from kist.catalogues.sql.statements import Statement, Writer
 from kist.errors import BucketMissing, Clash, FileMissing, JobMissing, KeyMissing, LinkMissing, UploadMissing
 from kist.model.bucket import Bucket
-from kist.model.changes import Add, Change, Count, Use
+from kist.model.changes import Add, Change, Count, Spend, Use
 from kist.model.file import File
-from kist.model.job import Entry, Job, Step
+from kist.model.job import Compared, Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import Cursor, FileQuery, Page
-from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, Totals, Usage
+from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, SealedKeys, Totals, Usage
 from kist.model.share import Share
 from kist.model.upload import Upload
+from kist.ports.system import Clock
 
 MOST = (1 << 63) - 1
 """The largest number that a database holds."""
 
 
 class SqlCatalogue:
-    """See ``kist.ports.catalogue.Catalogue`` for what each method promises."""
+    """See ``kist.ports.catalogue.Catalogue`` for what each method promises.
 
-    def __init__(self, runner: Runner) -> None:
+    ``clock``: that of the machine, for a database without one of its own.
+    """
+
+    def __init__(self, runner: Runner, clock: Clock | None = None) -> None:
         codec = runner.codec
         self._runner = runner
+        self._clock = clock
         self._writer = Writer(codec)
         self._holds = codec.holds  # one text that cannot be held, among many, would hide what the others find
         self._files = RowCodec(schema.FILES, codec)
@@ -49,6 +54,8 @@ class SqlCatalogue:
         self._jobs = RowCodec(schema.JOBS, codec)
         self._steps = RowCodec(schema.STEPS, codec)
         self._entries = RowCodec(schema.ENTRIES, codec)
+        self._sealed_keys = RowCodec(schema.SEALED_KEYS, codec)
+        self._compared = RowCodec(schema.COMPARED, codec)
 
     async def file(self, file_id: str) -> File:
         if (row := await self._runner.find(queries.FILE, {"id": file_id})) is None:
@@ -209,6 +216,18 @@ class SqlCatalogue:
         params = {"dest": dest, "limit": limit, "after": after}
         return self._entries.decode_all(await self._runner.fetch(queries.ENTRIES_OF, params))
 
+    async def sealed_keys(self, job: str) -> SealedKeys | None:
+        row = await self._runner.find(queries.SEALED_KEYS_OF, {"job": job})
+        return None if row is None else self._sealed_keys.decode(row)
+
+    async def marks(self, dest: str, every: int, after: str = "") -> tuple[str, ...]:
+        rows = await self._runner.fetch(queries.MARKS, {"dest": dest, "every": every, "after": after})
+        return tuple(key for (key,) in rows)
+
+    async def compared(self, sync: str, limit: int, after: str = "") -> tuple[Compared, ...]:
+        params = {"sync": sync, "limit": limit, "after": after}
+        return self._compared.decode_all(await self._runner.fetch(queries.COMPARED_OF, params))
+
     async def totals(self, now: datetime) -> Totals:
         ((files, size, uploads, reserved, doomed, due),) = await self._runner.fetch(
             queries.TOTALS, {"now": self._doomed.cell("not_before", now)}
@@ -242,6 +261,17 @@ class SqlCatalogue:
     async def audit(self, limit: int) -> tuple[AuditEntry, ...]:
         return self._audit.decode_all(await self._runner.fetch(queries.NEWEST_AUDIT, {"limit": limit}))
 
+    async def now(self) -> datetime:
+        if self._clock is not None:
+            return self._clock.now()
+        ((now,),) = await self._runner.fetch(queries.NOW, {})
+        assert isinstance(now, datetime)
+        return now
+
+    async def term(self, term: str) -> int:
+        row = await self._runner.find(queries.TERM, {"term": term})
+        return 0 if row is None else int(row[0])
+
     async def commit(self, *changes: Change) -> None:
         if not changes:
             return
@@ -271,6 +301,6 @@ def _adds(change: Change) -> bool:
 
 
 def _clash(index: int, change: Change) -> Clash:
-    if isinstance(change, Count | Use):
+    if isinstance(change, Count | Use | Spend):
         return Clash("the limit would be exceeded", change=index)
     return Clash("somebody else changed this first: read it again and decide again", change=index)

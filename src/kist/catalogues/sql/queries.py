@@ -10,6 +10,7 @@ from typing import Any
 from kist.catalogues.sql.schema import (
     AUDIT,
     BUCKETS,
+    COMPARED,
     DOOMED,
     ENTRIES,
     FILES,
@@ -18,6 +19,7 @@ from kist.catalogues.sql.schema import (
     KEYS,
     LINKS,
     PROFILES,
+    SEALED_KEYS,
     SHARES,
     STEPS,
     UPLOADS,
@@ -80,7 +82,14 @@ JOBS_OF = JOBS.select("WHERE actor = :actor AND number < :before ORDER BY number
 UNENDED_JOBS = JOBS.select("WHERE ended_at IS NULL ORDER BY number")
 STEPS_OF = STEPS.select("WHERE job = :job AND key > :after ORDER BY key LIMIT :limit")
 STEPS_PLANNED = STEPS.select("WHERE job = :job AND key > :after AND state = 'planned' ORDER BY key LIMIT :limit")
+SEALED_KEYS_OF = SEALED_KEYS.select("WHERE job = :job")
 ENTRIES_OF = ENTRIES.select("WHERE dest = :dest AND key > :after ORDER BY key LIMIT :limit")
+MARKS = """
+    SELECT key FROM (SELECT key, ROW_NUMBER() OVER (ORDER BY key) AS number FROM entries
+                     WHERE dest = :dest AND key > :after) AS numbered
+    WHERE number % :every = 0 ORDER BY key
+"""
+COMPARED_OF = COMPARED.select("WHERE sync = :sync AND key > :after ORDER BY key LIMIT :limit")
 
 # Who may read what else.
 SHARES_OF = SHARES.select("WHERE file_id = :file_id ORDER BY actor")
@@ -116,6 +125,11 @@ DUE = DOOMED.select("WHERE not_before <= :now ORDER BY not_before, id LIMIT :lim
 
 # What admins did lately.
 NEWEST_AUDIT = AUDIT.select("ORDER BY at DESC, id DESC LIMIT :limit")
+
+TERM = "SELECT until FROM terms WHERE id = :term"
+
+# The time by the database's own clock.
+NOW = "SELECT clock_timestamp()"
 
 # A change that changes nothing, to see whether changes are taken.
 TOUCH = "UPDATE migrations SET number = number WHERE number = 1"

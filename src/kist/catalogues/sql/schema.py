@@ -12,11 +12,11 @@ from kist.catalogues.sql.codecs import Codec
 from kist.model.bucket import Bucket
 from kist.model.changes import GUARDS, Row
 from kist.model.file import File
-from kist.model.job import Entry, Job, Step
+from kist.model.job import Compared, Entry, Job, Step
 from kist.model.link import Link
 from kist.model.names import fold
 from kist.model.profile import Profile
-from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Usage
+from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, SealedKeys, Usage
 from kist.model.share import Share
 from kist.model.upload import Upload
 
@@ -81,8 +81,11 @@ BUCKETS = Table("buckets", Bucket, identity=("name",))
 JOBS = Table("jobs", Job, identity=("id",))
 STEPS = Table("steps", Step, identity=("job", "key"))
 ENTRIES = Table("entries", Entry, identity=("dest", "key"))
+SEALED_KEYS = Table("sealed_keys", SealedKeys, identity=("job",))
+COMPARED = Table("compared", Compared, identity=("sync", "key"))
 
-_ALL = (FILES, UPLOADS, KEYS, USAGE, DOOMED, IDEMPOTENCY, AUDIT, SHARES, LINKS, PROFILES, BUCKETS, JOBS, STEPS, ENTRIES)
+_FIRST = (FILES, UPLOADS, KEYS, USAGE, DOOMED, IDEMPOTENCY, AUDIT, SHARES, LINKS, PROFILES, BUCKETS)
+_ALL = (*_FIRST, JOBS, STEPS, ENTRIES, SEALED_KEYS, COMPARED)
 TABLES: dict[type, Table[Any]] = {table.row: table for table in _ALL}
 
 

@@ -14,7 +14,24 @@ import msgspec
 
 from kist.catalogues.sql.codecs import Codec
 from kist.catalogues.sql.schema import TABLES, RowCodec, Table, table_of
-from kist.model.changes import Add, Change, Clear, Count, Counter, Drop, Forget, Keep, Row, Swap, Use
+from kist.model.changes import (
+    CLOCK_SLACK,
+    Add,
+    Change,
+    Clear,
+    Count,
+    Counter,
+    Discard,
+    Drop,
+    Forget,
+    Hold,
+    Keep,
+    Lapse,
+    Row,
+    Spend,
+    Swap,
+    Use,
+)
 from kist.model.job import StepState
 from kist.model.link import Link
 
@@ -40,6 +57,20 @@ _USE = """
 """
 _FORGET = "DELETE FROM entries WHERE dest = :dest AND key = :key"
 _CLEAR = "DELETE FROM steps WHERE job = :job AND state <> :done"
+_DISCARD = "DELETE FROM sealed_keys WHERE job = :job"
+_HOLD = """
+    INSERT INTO terms (id, holder, until) VALUES (:term, :holder, :until)
+    ON CONFLICT (id) DO UPDATE SET holder = excluded.holder, until = excluded.until
+    WHERE terms.holder = excluded.holder OR terms.until <= :at OR terms.until > :beyond
+"""
+_FURTHER = "CASE WHEN terms.until > :at AND terms.until <= :beyond THEN terms.until ELSE :at END + CAST(:by AS bigint)"
+_SPEND = f"""
+    INSERT INTO terms (id, holder, until)
+    SELECT CAST(:term AS text), '', CAST(:at AS bigint) + CAST(:by AS bigint)
+    WHERE CAST(:at AS bigint) + CAST(:by AS bigint) <= :at_most OR EXISTS (SELECT 1 FROM terms WHERE id = :term)
+    ON CONFLICT (id) DO UPDATE SET until = {_FURTHER} WHERE {_FURTHER} <= :at_most
+"""  # noqa: S608 - all of it stands here
+_LAPSE = "DELETE FROM terms WHERE until <= :at"
 _COUNTS = {counter: _COUNT.substitute(counter=counter.value) for counter in Counter}
 _COUNTS_WITHIN = {counter: _COUNT_WITHIN.substitute(counter=counter.value) for counter in Counter}
 
@@ -78,21 +109,17 @@ class Writer:
             case Drop(row):
                 table = table_of(row)
                 return Statement(_delete(table), self._guards(table, row))
-            case Count(owner=owner, counter=counter, by=by, at_most=None):
-                return Statement(_COUNTS[counter], {"owner": owner, "by": by}, wanted=owner)
-            case Count(owner=owner, counter=counter, by=by, at_most=at_most):
-                params = {"owner": owner, "by": by, "at_most": at_most}
-                return Statement(_COUNTS_WITHIN[counter], params, wanted=owner)
-
+            case Count():
+                return _of_usage(change)
             case Use(link=link, at=at, times=times):
                 moment = self._codecs[Link].cell("last_used_at", at)
                 return Statement(_USE, {"link": link, "at": moment, "times": times})
             case Keep(row):
                 return Statement(_upsert(table_of(row)), self._codecs[type(row)].encode(row))
-            case Forget(dest, key):
-                return Statement(_FORGET, {"dest": dest, "key": key}, counted=False)
-            case Clear(job):
-                return Statement(_CLEAR, {"job": job, "done": StepState.DONE.value}, counted=False)
+            case Forget() | Clear() | Discard():
+                return _removal(change)
+            case Hold() | Spend() | Lapse():
+                return _of_terms(change)
 
     def _swap(self, before: Row, after: Row) -> Statement:
         table, codec = table_of(before), self._codecs[type(before)]
@@ -109,6 +136,35 @@ class Writer:
     def _guards(self, table: Table[Any], row: Row) -> dict[str, Any]:
         codec = self._codecs[type(row)]
         return {"old_" + name: codec.cell(name, getattr(row, name)) for name in table.guards}
+
+
+def _removal(change: Forget | Clear | Discard) -> Statement:
+    """What removes rows whether or not there are any."""
+    match change:
+        case Forget(dest, key):
+            return Statement(_FORGET, {"dest": dest, "key": key}, counted=False)
+        case Clear(job):
+            return Statement(_CLEAR, {"job": job, "done": StepState.DONE.value}, counted=False)
+        case Discard(job):
+            return Statement(_DISCARD, {"job": job}, counted=False)
+
+
+def _of_usage(change: Count) -> Statement:
+    params: dict[str, Any] = {"owner": change.owner, "by": change.by}
+    if change.at_most is None:
+        return Statement(_COUNTS[change.counter], params, wanted=change.owner)
+    params["at_most"] = change.at_most
+    return Statement(_COUNTS_WITHIN[change.counter], params, wanted=change.owner)
+
+
+def _of_terms(change: Hold | Spend | Lapse) -> Statement:
+    match change:
+        case Hold(until=until):
+            return Statement(_HOLD, msgspec.structs.asdict(change) | {"beyond": until + CLOCK_SLACK})
+        case Spend(at_most=at_most):
+            return Statement(_SPEND, msgspec.structs.asdict(change) | {"beyond": at_most + CLOCK_SLACK})
+        case Lapse(at):
+            return Statement(_LAPSE, {"at": at}, counted=False)
 
 
 @cache

@@ -53,7 +53,7 @@ async def open_catalogue(path: Path, clock: Clock) -> SqlCatalogue:
     except BaseException:
         await runner.close()
         raise
-    return SqlCatalogue(runner)
+    return SqlCatalogue(runner, clock)
 
 
 async def migrate_database(path: Path, clock: Clock) -> tuple[Migration, ...]:

@@ -11,9 +11,22 @@ import msgspec
 from msgspec import Meta
 
 from kist.dialects.native.repeats import repeat_of
-from kist.errors import BadName, BucketMissing, Clash, InProgress, NotAllowed, SourceRefused, Unsupported, WrongState
+from kist.dialects.native.sync_keys import GivenKeys, sent_keys
+from kist.dialects.native.sync_steps import PlanPage, StepPage, StepQuery, files, plan
+from kist.errors import (
+    BadName,
+    BucketMissing,
+    Clash,
+    EndpointRefused,
+    InProgress,
+    NotAllowed,
+    SourceRefused,
+    Unsupported,
+    WrongState,
+)
 from kist.model.actor import Actor
-from kist.model.job import Act, Compare, Job, JobState, Step, StepState, SyncOptions
+from kist.model.ends import is_foreign
+from kist.model.job import Compare, Job, JobState, SyncOptions
 from kist.model.query import MAX_PAGE
 from kist.service.jobs import MOST_AT_ONCE
 from kist.service.kist import Kist
@@ -27,9 +40,10 @@ EVENT_STREAM = "text/event-stream"
 _encode = msgspec.json.Encoder().encode
 
 
-class NewSync(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class NewSync(GivenKeys, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A sync to start. An end is ``bucket`` or ``bucket/prefix``, for admins also a folder of the server in one of the
-    roots of ``KIST_SYNC_ROOTS``: ``root:path``, or its whole path."""
+    roots of ``KIST_SYNC_ROOTS``: ``root:path``, or its whole path; and one end may be ``s3+https://host/bucket/prefix``
+    on a server of ``KIST_SYNC_ENDPOINTS``, with keys for it."""
 
     source: str
     dest: str
@@ -92,43 +106,6 @@ class JobQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cursor: Annotated[int | None, Meta(description="next of the page before")] = None
 
 
-class PlannedShape(msgspec.Struct, frozen=True):
-    """What is to be done to one key of the destination, and why. A note says why nothing is."""
-
-    key: str
-    act: Act
-    reason: str
-    size: int
-
-
-class StepShape(PlannedShape, frozen=True):
-    """The same with what became of it."""
-
-    state: StepState
-    error: str | None
-
-
-class PlanPage(msgspec.Struct, frozen=True):
-    """A page of a plan, by key. ``next`` is the cursor of the page after it."""
-
-    items: tuple[PlannedShape, ...]
-    next: str | None
-
-
-class StepPage(msgspec.Struct, frozen=True):
-    """A page of outcomes, by key. ``next`` is the cursor of the page after it."""
-
-    items: tuple[StepShape, ...]
-    next: str | None
-
-
-class StepQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which steps."""
-
-    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 100
-    cursor: Annotated[str, Meta(description="next of the page before")] = ""
-
-
 class Confirmation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A yes to a plan."""
 
@@ -141,12 +118,13 @@ async def start(call: Call, kist: Kist) -> Reply:
     source, beneath = await _end(call, kist, asked.source)
     dest, _ = await _end(call, kist, asked.dest)
     options: SyncOptions = msgspec.structs.replace(options_of(asked), beneath=beneath)
-    return _accepted(await kist.jobs.start(call.actor, source, dest, options, repeat=repeat_of(call, asked)))
+    repeat = repeat_of(call, asked.without_keys())
+    return _accepted(await kist.jobs.start(call.actor, source, dest, options, repeat=repeat, keys=asked.keys))
 
 
 async def _end(call: Call, kist: Kist, text: str) -> tuple[str, str | None]:
     """An end as jobs know it, and of a folder the root that it lies in: over HTTP others are out of reach."""
-    if not text.startswith("/") and ":" not in text:
+    if is_foreign(text) or (not text.startswith("/") and ":" not in text):
         return text, None
     if not call.actor.is_admin:
         raise NotAllowed("only an admin may sync a folder of the server")
@@ -166,28 +144,6 @@ async def read(call: Call, kist: Kist) -> Reply:
     return Reply.json(shape_job(await kist.jobs.get(call.actor, call.params["id"])))
 
 
-async def plan(call: Call, kist: Kist) -> Reply:
-    """What a job is to do."""
-    asked = decode_query(call.query, StepQuery)
-    steps, following = await _steps(call, kist, asked)
-    return Reply.json(
-        PlanPage(tuple(PlannedShape(step.key, step.act, step.reason, step.size) for step in steps), following)
-    )
-
-
-async def files(call: Call, kist: Kist) -> Reply:
-    """What became of it."""
-    asked = decode_query(call.query, StepQuery)
-    steps, following = await _steps(call, kist, asked)
-    return Reply.json(StepPage(tuple(map(shape_step, steps)), following))
-
-
-async def _steps(call: Call, kist: Kist, asked: StepQuery) -> tuple[tuple[Step, ...], str | None]:
-    found = await kist.jobs.steps(call.actor, call.params["id"], asked.limit + 1, asked.cursor)
-    steps = found[: asked.limit]
-    return steps, steps[-1].key if len(found) > asked.limit else None
-
-
 async def confirm(call: Call, kist: Kist) -> Reply:
     """Say yes to the plan of a job."""
     asked = Confirmation() if call.body.length == 0 else await decode_body(call, Confirmation)
@@ -201,12 +157,13 @@ async def cancel(call: Call, kist: Kist) -> Reply:
 
 async def resume(call: Call, kist: Kist) -> Reply:
     """Go on with a job."""
-    return _accepted(await kist.jobs.resume(call.actor, call.params["id"]))
+    return _accepted(await kist.jobs.resume(call.actor, call.params["id"], keys=await sent_keys(call)))
 
 
 async def undo(call: Call, kist: Kist) -> Reply:
     """Take back what a job did, by a new one."""
-    return _accepted(await kist.jobs.undo(call.actor, call.params["id"], repeat=repeat_of(call)))
+    keys = await sent_keys(call)
+    return _accepted(await kist.jobs.undo(call.actor, call.params["id"], repeat=repeat_of(call), keys=keys))
 
 
 async def events(call: Call, kist: Kist) -> Reply:
@@ -285,11 +242,6 @@ def job_page(found: tuple[Job, ...], limit: int) -> JobPage:
     return JobPage(tuple(map(shape_job, items)), str(items[-1].number) if len(found) > limit else None)
 
 
-def shape_step(step: Step) -> StepShape:
-    """A step as the native API shows it."""
-    return StepShape(step.key, step.act, step.reason, step.size, step.state, step.error)
-
-
 def _accepted(job: Job) -> Reply:
     return Reply.json(shape_job(job), status=202, headers=[("location", f"/v1/syncs/{job.id}")])
 
@@ -305,7 +257,7 @@ ROUTES = (
         accepts=NewSync,
         answers=JobShape,
         status=202,
-        errors=(BadName, SourceRefused, NotAllowed, BucketMissing, InProgress),
+        errors=(BadName, SourceRefused, EndpointRefused, NotAllowed, BucketMissing, InProgress),
     ),
     Route(
         method="GET",
@@ -377,9 +329,11 @@ ROUTES = (
         handler=resume,
         name="syncs-resume",
         summary="Go on with a job that failed, was cancelled or left files behind",
+        body=BodyKind.SMALL,
+        accepts=GivenKeys,
         answers=JobShape,
         status=202,
-        errors=(WrongState, InProgress),
+        errors=(WrongState, InProgress, EndpointRefused),
     ),
     Route(
         method="POST",
@@ -387,8 +341,10 @@ ROUTES = (
         handler=undo,
         name="syncs-undo",
         summary="Take back what a job did, by a new one",
+        body=BodyKind.SMALL,
+        accepts=GivenKeys,
         answers=JobShape,
         status=202,
-        errors=(WrongState, InProgress, BucketMissing, NotAllowed),
+        errors=(WrongState, InProgress, BucketMissing, NotAllowed, EndpointRefused),
     ),
 )

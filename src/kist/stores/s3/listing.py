@@ -11,6 +11,9 @@ from kist.stores.s3.sender import Ask, Sender
 from kist.stores.s3.xml import key_decoder, parse_root
 
 _EMPTY_PAGES = 100
+_THIN_PAGES = 1000
+_THIN = 10
+"""Keys a page: pages of fewer come to an end, so that a list cannot go on for ever by telling next to nothing."""
 
 
 async def list_objects(sender: Sender, bucket: str, prefix: str, after: str) -> AsyncIterator[Listed]:
@@ -18,12 +21,13 @@ async def list_objects(sender: Sender, bucket: str, prefix: str, after: str) -> 
     start = (("start-after", after),) if after else ()
     fixed = (("encoding-type", "url"), ("list-type", "2"), *((("prefix", prefix),) if prefix else ()))
     last = after.encode()
-    token, empty = "", 0
+    token, empty, pages, keys = "", 0, 0, 0
     while True:
         query = (("continuation-token", token), *fixed) if token else (*fixed, *start)
         root = parse_root((await sender.ask(Ask("GET", bucket, query=query))).body, "ListBucketResult")
         decoded = key_decoder(root)
         empty += 1
+        pages += 1
         for node in root.all("Contents"):
             listed = Listed(
                 key=decoded(node.text("Key")),
@@ -35,10 +39,12 @@ async def list_objects(sender: Sender, bucket: str, prefix: str, after: str) -> 
             if encoded <= last or not listed.key.startswith(prefix):
                 raise StoreRefused("the object store's listing is out of order or holds what was not asked for")
             last, empty = encoded, 0
+            keys += 1
             yield listed
         if root.find("IsTruncated") != "true":
             return
         following = root.text("NextContinuationToken")
-        if not following or following == token or empty > _EMPTY_PAGES:
+        thin = pages > _THIN_PAGES and keys < pages * _THIN
+        if not following or following == token or empty > _EMPTY_PAGES or thin:
             raise StoreRefused("the object store's listing repeats itself")
         token = following

@@ -15,6 +15,7 @@ from kist.errors import (
     BucketMissing,
     BucketNotEmpty,
     ClockSkew,
+    EndpointRedirects,
     Incomplete,
     KistError,
     Misconfigured,
@@ -27,6 +28,7 @@ from kist.errors import (
     Unsupported,
     UploadMissing,
 )
+from kist.stores.s3.settings import OWN, Names
 from kist.stores.s3.xml import Node, parse
 
 _SKEW_LIMIT = 900  # seconds: what S3 servers allow
@@ -55,14 +57,14 @@ _MEANINGS: dict[str, tuple[type[KistError], str]] = {
     "KeyTooLongError": (BadName, "the object store does not take a key of this length"),
     "InvalidLocationConstraint": (
         Misconfigured,
-        "the object store does not know the region in the settings: mend region=… in KIST_STORE",
+        "the object store does not know the region in the settings: mend region=… in {names.place}",
     ),
     "TooManyBuckets": (StoreRefused, "this account may not make more buckets: ask the provider for a higher limit"),
     "AccessDenied": (StoreRefused, _REFUSED + "give its access key the right to do that, or use another key"),
-    "InvalidAccessKeyId": (StoreRefused, _REFUSED + "it does not know the access key: check KIST_S3_KEY"),
-    "SignatureDoesNotMatch": (StoreRefused, _REFUSED + "the secret is not the key's: check KIST_S3_SECRET"),
-    "ExpiredToken": (StoreRefused, _REFUSED + "the session token has expired: set a new KIST_S3_SESSION_TOKEN"),
-    "InvalidToken": (StoreRefused, _REFUSED + "the session token is not valid: check KIST_S3_SESSION_TOKEN"),
+    "InvalidAccessKeyId": (StoreRefused, _REFUSED + "it does not know the access key: check {names.key}"),
+    "SignatureDoesNotMatch": (StoreRefused, _REFUSED + "the secret is not the key's: check {names.secret}"),
+    "ExpiredToken": (StoreRefused, _REFUSED + "the session token has expired: renew {names.token}"),
+    "InvalidToken": (StoreRefused, _REFUSED + "the session token is not valid: check {names.token}"),
     "NotImplemented": (Unsupported, "this object store cannot do that"),
     "QuotaExceeded": (StoreFull, "the object store's quota is used up"),
     "XMinioStorageFull": (StoreFull, "the object store is full"),
@@ -102,6 +104,7 @@ class Refusal(NamedTuple):
     body: bytes
     region: str
     now: datetime
+    names: Names = OWN
 
     @property
     def what(self) -> str:
@@ -118,11 +121,15 @@ def error_of(refusal: Refusal) -> KistError:
     region = _other_region(node, refusal)
     if region is not None:
         return Misconfigured(
-            f"the bucket lies in region {region}, the settings say {refusal.region}: set region={region} in KIST_STORE",
+            f"the bucket lies in region {region}, the settings say {refusal.region}: "
+            f"set region={region} in {refusal.names.place}",
             region=region,
         )
     if 300 <= refusal.status < 400:
-        return StoreRefused("the object store redirects to another address: set its own as endpoint in KIST_STORE")
+        return EndpointRedirects(
+            "the object store redirects to another address, which is never followed: "
+            f"name its own in {refusal.names.place}"
+        )
     return meaning(code, refusal)
 
 
@@ -132,7 +139,7 @@ def meaning(code: str, refusal: Refusal) -> KistError:
     if kind is None:
         shown = code or "without a reason"
         return StoreRefused(f"the object store refused {refusal.what}: status {refusal.status}, {shown}")
-    message = text.format(what=refusal.what)
+    message = text.format(what=refusal.what, names=refusal.names)
     if issubclass(kind, StoreUnavailable):
         return kind(message, **_after(refusal))
     if kind is BadRange:

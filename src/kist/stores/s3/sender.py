@@ -23,6 +23,8 @@ from kist.stores.s3.xml import LIMIT
 
 _LARGE = 1 << 20
 """A mebibyte takes two milliseconds to hash."""
+_WITHIN = 60.0
+"""Seconds that an answer of at most 10 MiB may take from its first byte to its last."""
 
 T = TypeVar("T")
 
@@ -76,10 +78,11 @@ class Sender:
         self._identity = identity
         self._breaker = Breaker(clock)
         self._aside = aside
+        self._names = settings.names
 
     async def ask(self, ask: Ask) -> Answer:
         """Send, and read the whole answer; an ``<Error>`` that comes with a success counts as the error it is."""
-        answer = await self._tried(ask, read_whole)
+        answer = await self._tried(ask, self._whole)
         if error_in(answer.body):
             raise self.refused(ask, 200, answer.headers, answer.body)
         return answer
@@ -128,7 +131,7 @@ class Sender:
         try:
             if 200 <= response.status < 300:
                 return await finish(response)
-            answer = await read_whole(response)
+            answer = await self._whole(response)
         except BaseException:
             await response.close()
             raise
@@ -144,7 +147,13 @@ class Sender:
         return Request(ask.method, address.url(query), headers, ask.body, ask.answer_within)
 
     def _refusal(self, ask: Ask, status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
-        return Refusal(ask.method, ask.bucket, ask.key, status, headers, body, self.region, self.clock.now())
+        now, names = self.clock.now(), self._names
+        return Refusal(ask.method, ask.bucket, ask.key, status, headers, body, self.region, now, names)
+
+    async def _whole(self, response: Response) -> Answer:
+        """``read_whole``, within a minute: each of its blocks may come in time, and the last one never."""
+        until = self.clock.ticks() + _WITHIN
+        return await read_whole(response, lambda: self.clock.ticks() < until)
 
     def _tries(self, ask: Ask, began: float) -> Tries:
         """Who waits to read is told soon; an upload has cost too much to be given up at the first trouble."""
@@ -153,8 +162,11 @@ class Sender:
         return self.backoff.begin(self.clock.ticks() + self._upload_patience)
 
 
-async def read_whole(response: Response) -> Answer:
-    """The body of an answer that ought to be small; ``StoreRefused`` when it is not."""
+async def read_whole(response: Response, goes_on: Callable[[], bool] = lambda: True) -> Answer:
+    """The body of an answer that ought to be small; ``StoreRefused`` when it is not.
+
+    ``StoreUnavailable`` when it has not ended although it ``goes_on`` no more.
+    """
     body = await response.block()
     if body:
         blocks = [body]
@@ -164,6 +176,9 @@ async def read_whole(response: Response) -> Answer:
             if size > LIMIT:
                 await response.close()
                 raise StoreRefused("the object store sent an answer of more than 10 MiB: this is no S3 server")
+            if not goes_on():
+                await response.close()
+                raise StoreUnavailable("the object store takes too long over an answer")
             blocks.append(block)
         body = b"".join(blocks)
     await response.close()

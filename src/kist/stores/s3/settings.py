@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Style = Literal["auto", "path", "host"]
+
+
+class Names(NamedTuple):
+    """What messages call the things that may have to be mended; ``place``: where region and endpoint are set."""
+
+    key: str = "KIST_S3_KEY"
+    secret: str = "KIST_S3_SECRET"  # noqa: S105  # what it is called
+    token: str = "KIST_S3_SESSION_TOKEN"  # noqa: S105
+    place: str = "KIST_STORE"
+
+
+OWN = Names()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,3 +44,4 @@ class S3Settings:
     read_timeout: float = 10.0
     patience: float = 4.0
     upload_patience: float = 60.0
+    names: Names = OWN

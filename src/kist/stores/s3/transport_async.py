@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Mapping
 from ssl import SSLError
 from typing import Any
 
 import aiohttp
-from aiohttp.abc import AbstractStreamWriter
+from aiohttp.abc import AbstractResolver, AbstractStreamWriter, ResolveResult
 from yarl import URL
 
 from kist.errors import KistError
 from kist.stores.s3.transport import BLOCK, PIECE, SLOWEST, Bytes, Request, unreachable, untrusted
+
+Hosts = Mapping[str, tuple[str, ...]]
+"""Addresses by the names that they were found under."""
 
 _CONNECTIONS = 512
 _IDLE = 15.0  # shorter than what common servers allow, so that few requests meet a connection that is being closed
@@ -23,7 +27,9 @@ _SILENT = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 class AsyncTransport:
     """One session with a pool of kept-alive connections, made at the first request, within its event loop."""
 
-    def __init__(self, *, connect_timeout: float, read_timeout: float) -> None:
+    def __init__(self, *, connect_timeout: float, read_timeout: float, hosts: Hosts | None = None) -> None:
+        """``hosts``: the addresses of the names that may be connected to, which are looked up nowhere else then."""
+        self._resolver = None if hosts is None else _Known(hosts)
         self._connect = connect_timeout
         self._read = read_timeout
         self._timeout = self._deadlines(read_timeout)
@@ -72,7 +78,7 @@ class AsyncTransport:
 
     def _begin(self) -> aiohttp.ClientSession:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_IDLE),
+            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_IDLE, resolver=self._resolver),
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=_SILENT,
             auto_decompress=False,
@@ -84,6 +90,31 @@ class AsyncTransport:
 
     def _deadlines(self, read: float) -> aiohttp.ClientTimeout:
         return aiohttp.ClientTimeout(total=None, sock_connect=self._connect, sock_read=read, ceil_threshold=60)
+
+
+class _Known(AbstractResolver):
+    """Names whose addresses are known already. The name itself stays what Host and the certificate are held to."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        self._hosts = hosts
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=socket.IPPROTO_TCP,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in self._hosts.get(host, ())
+        ]
+
+    async def close(self) -> None:
+        """There is nothing to free."""
 
 
 class AsyncResponse:

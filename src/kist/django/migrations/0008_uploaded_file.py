@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("kist", "0004_jobs"),
+        ("kist", "0007_compared"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,97 @@
+"""List a large bucket in several ranges of keys at a time.
+
+Each page tells where the next one begins, so one after the other they take as many round trips as there are pages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from itertools import pairwise
+
+from kist.ports.tree import Item, Tree, Trouble
+from kist.sync.bucket import BucketTree
+
+FEW = 4
+"""Batches that come one after the other before anything more is asked of the store: small buckets end there."""
+RANGE = 4000
+"""Keys in a range, where they still are as the manifest has them: four pages of S3."""
+AT_ONCE = 8
+HELD = 8
+"""Batches of a range that wait until it is their turn: of a range that has grown, the rest waits at the store."""
+
+Batch = list[Item | Trouble]
+Marks = Callable[[str], Awaitable[Sequence[str]]]
+"""Keys greater than the given one, about ``RANGE`` apart: any will do, but the closer to that the better."""
+
+
+async def listed(tree: Tree, marks: Marks) -> AsyncGenerator[Batch, None]:
+    """All there is in ``tree``, by key, as ``Tree.items`` says; what lies behind ``marks`` is on its way early.
+
+    Whatever of it cannot be listed to its end raises, in its turn.
+    """
+    if not isinstance(tree, BucketTree) or not tree.remote:
+        async for batch in tree.items():
+            yield batch
+        return
+    count, last = 0, ""
+    async with aclosing(tree.items()) as chain:
+        async for batch in chain:
+            yield batch
+            count, last = count + 1, batch[-1].key
+            if count == FEW and (found := await marks(last)):
+                break
+        else:
+            return
+    async with aclosing(_in_ranges(tree, [last, *found])) as rest:
+        async for batch in rest:
+            yield batch
+
+
+async def _in_ranges(tree: BucketTree, marks: Sequence[str]) -> AsyncGenerator[Batch, None]:
+    """What lies behind the first of ``marks``: a range up to each of the others, and one to the end."""
+    waiting = iter([*pairwise(marks), (marks[-1], None)])
+    under_way: deque[_Range] = deque()
+    try:
+        while True:
+            while len(under_way) < AT_ONCE and (ends := next(waiting, None)) is not None:
+                under_way.append(_Range(tree, *ends))
+            if not under_way:
+                return
+            while (batch := await under_way[0].next()) is not None:
+                yield batch
+            under_way.popleft()
+    finally:
+        for each in under_way:
+            await each.close()
+
+
+class _Range:
+    """The keys greater than ``after``, up to ``until`` and with it, on their way."""
+
+    def __init__(self, tree: BucketTree, after: str, until: str | None) -> None:
+        self._batches = tree.items(after, until)
+        self._come: asyncio.Queue[Batch | Exception | None] = asyncio.Queue(HELD)
+        self._listing = asyncio.create_task(self._list())
+
+    async def next(self) -> Batch | None:
+        """The next batch, None behind the last. What has gone wrong is raised where the listing broke off."""
+        come = await self._come.get()
+        if isinstance(come, Exception):
+            raise come
+        return come
+
+    async def close(self) -> None:
+        self._listing.cancel()
+        await asyncio.gather(self._listing, return_exceptions=True)
+
+    async def _list(self) -> None:
+        try:
+            async with aclosing(self._batches) as batches:
+                async for batch in batches:
+                    await self._come.put(batch)
+            await self._come.put(None)
+        except Exception as error:  # told to whoever waits for this range
+            await self._come.put(error)

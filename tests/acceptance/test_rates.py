@@ -1,0 +1,61 @@
+"""The limits on requests hold for all processes together: of several servers on one database, and of --workers."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import urllib3
+from tests.acceptance.test_cli_serve import Served, key_in, served
+
+MOST = 60
+CALLERS = 8
+
+
+@pytest.fixture
+def servers(database: str, tmp_path: Path) -> Iterator[list[Served]]:
+    """Two, of two processes each, on one database."""
+    settings = {
+        "KIST_DATABASE": database,
+        "KIST_SECRET": "b7e1f0c4d2a893567e1f0c4d2a893567",
+        "KIST_STORE": f"disk:{tmp_path / 'objects'}",
+        "KIST_RATE_KEY": f"{MOST}/h",
+        "KIST_RATE_ADDRESS": f"{MOST * 2}/h",
+    }
+    with ExitStack() as stack:
+        found = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            found.append(stack.enter_context(served(tmp_path / name, "--workers", "2", **settings)))
+        yield found
+
+
+def asked(servers: list[Served], times: int, headers: dict[str, str]) -> Counter[int]:
+    """How often which status came, when several callers ask all servers on ever new connections."""
+
+    def ask(number: int) -> int:
+        url = servers[number % len(servers)].url
+        answer = urllib3.request("GET", f"{url}/v1/me", headers=headers | {"Connection": "close"}, retries=False)
+        if answer.status == 429:
+            assert int(answer.headers["retry-after"]) > 0
+        return answer.status
+
+    with ThreadPoolExecutor(CALLERS) as threads:
+        return Counter(threads.map(ask, range(times)))
+
+
+def test_all_processes_together_allow_what_is_set(servers: list[Served]) -> None:
+    began = time.monotonic()
+    key = urllib3.make_headers(basic_auth=f":{key_in(servers[0].greeting)}")
+    found = asked(servers, MOST * 3, key)
+    more = int((time.monotonic() - began) * MOST / 3600) + 1
+    assert set(found) == {200, 429}
+    # What one process has borrowed and not used is not there for another: at most a tenth for each of the four.
+    assert MOST * 0.6 <= found[200] <= MOST + more
+    assert asked(servers, MOST, key)[200] <= more, "nobody has any left"
+    assert asked(servers, 4, {"Authorization": "Bearer kist_no_key"})[429] == 4, "of the address as well"

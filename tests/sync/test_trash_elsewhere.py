@@ -1,0 +1,61 @@
+"""What jobs put aside on another S3 server goes with the next sync once it is old: no chore has keys for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from kist.errors import StoreRefused
+from kist.model.content import Listed, PutRules
+from kist.model.place import Place
+from kist.stores.memory import MemoryStore
+from kist.sync.bucket import BucketTree
+from kist.testing.clock import START, FakeClock, FakeIds
+
+DAY = 86400.0
+OLD, OTHER, MINE, NEW = (".kist/trash/one/a", ".kist/trash/two~/b", ".kist/trash/mine/c", ".kist/trash/one/new")
+
+
+async def body() -> AsyncIterator[bytes]:
+    yield b"x"
+
+
+@pytest.fixture
+async def store() -> MemoryStore:
+    clock = FakeClock()
+    store = MemoryStore(clock, FakeIds())
+    await store.make_bucket("bucket")
+    for key in (OLD, OTHER, MINE, "readable", ".kist/objects/x"):
+        await store.put(Place("bucket", key), body(), PutRules(size=1))
+    clock.advance(2 * DAY)
+    await store.put(Place("bucket", NEW), body(), PutRules(size=1))
+    return store
+
+
+async def keys(store: MemoryStore) -> set[str]:
+    return {listed.key async for listed in store.list("bucket")}
+
+
+async def test_old_ones_of_other_jobs_go_and_nothing_else(store: MemoryStore) -> None:
+    before = await keys(store)
+    await BucketTree(store, "bucket", "copy/", root="s3+https://a").tidy(START.timestamp() + DAY, "mine")
+    assert before - await keys(store) == {OLD, OTHER}
+
+
+async def test_kists_own_store_is_left_to_its_chore(store: MemoryStore) -> None:
+    before = await keys(store)
+    await BucketTree(store, "bucket", "copy/").tidy(START.timestamp() + DAY, "mine")
+    assert await keys(store) == before
+
+
+async def test_keys_that_may_erase_nothing_do_not_stop_the_sync(store: MemoryStore) -> None:
+    class Guarded(MemoryStore):
+        async def erase(self, *places: Place) -> None:
+            raise StoreRefused("no")
+
+        def list(self, bucket: str, prefix: str = "", after: str = "") -> AsyncIterator[Listed]:
+            return store.list(bucket, prefix, after)
+
+    guarded = Guarded(FakeClock(), FakeIds())
+    await BucketTree(guarded, "bucket", root="s3+https://a").tidy(START.timestamp() + DAY, "mine")
