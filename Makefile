@@ -26,16 +26,20 @@ define EVERYTHING
 endef
 
 .DELETE_ON_ERROR:
-.PHONY: help run install dist dev servers test lint bench lock clean
+.PHONY: help run install example-django dist dev servers test lint bench lock clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: $(RUN) ## serve on http://127.0.0.1:8000 from ./kist-data
 	@exec .venv/bin/kist serve $(ARGS)
 
 install: $(RUN) ## make .venv with what it takes to run; afterwards .venv/bin/kist works
 	@echo "installed: .venv/bin/kist"
+
+example-django: $(RUN) ## serve the example of a Django project on http://127.0.0.1:8000 (ARGS=8001: on another port)
+	cd examples/django_project && $(CURDIR)/.venv/bin/python manage.py migrate
+	cd examples/django_project && exec $(CURDIR)/.venv/bin/python manage.py runserver $(ARGS)
 
 dist: $(RUN) ## build the wheel and the source archive into dist/
 	rm -rf dist

@@ -9,8 +9,6 @@ sessions, the browsable API, access logs. Connections to the database are kept, 
 
 from __future__ import annotations
 
-import json
-import socket
 import sys
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -19,11 +17,10 @@ from typing import Any
 
 import boto3
 import django
+from bench.gunicorn_server import Gunicorn
 from botocore.config import Config
 from django.conf import settings
-from gunicorn.app.base import BaseApplication
 
-THREADS = 4
 LIFE = timedelta(hours=1)
 BUCKET = "bench"
 ACLS = ("private", "public-read", "public-read-write", "authenticated-read")
@@ -212,30 +209,6 @@ urlpatterns = [
 ]
 
 
-class Gunicorn(BaseApplication):
-    """One worker process, and the threads that one usually gives it."""
-
-    def __init__(self, listener: socket.socket, key: str) -> None:
-        self._listener = listener
-        self._line = json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}", "key": key})
-        super().__init__()
-
-    def load_config(self) -> None:
-        options: dict[str, Any] = {
-            "bind": f"fd://{self._listener.fileno()}",
-            "workers": 1,
-            "threads": THREADS,
-            "worker_class": "gthread",
-            "loglevel": "warning",
-            "post_worker_init": lambda _: print(self._line, flush=True),
-        }
-        for name, value in options.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> Any:
-        return get_wsgi_application()
-
-
 def main() -> None:
     call_command("migrate", run_syncdb=True, verbosity=0)
     with connection.schema_editor() as editor:
@@ -243,7 +216,7 @@ def main() -> None:
         editor.create_model(UploadedFile)
     token = Token.objects.create(user=User.objects.create_user("ann"))
     connections.close_all()
-    Gunicorn(socket.create_server(("127.0.0.1", 0), backlog=2048), token.key).run()
+    Gunicorn(get_wsgi_application(), token.key).run()
 
 
 if __name__ == "__main__":

@@ -62,6 +62,13 @@ def django_peer(folder: Path) -> Iterator[Program]:
 
 
 @contextmanager
+def django_app(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Program]:
+    """A Django project with Kist's app, and with the same two views by hand: see ``bench.django_app``."""
+    with _module("bench.django_app", {"KIST_HOME": str(folder), **(settings or {})}) as program:
+        yield program
+
+
+@contextmanager
 def s3_stub() -> Iterator[Program]:
     """A server that takes objects as S3 does and forgets their bytes, on the client's core."""
     with _module("bench.s3_stub", {}, core=CLIENT_CORE) as program:

@@ -129,9 +129,10 @@ def read_settings(environment: Mapping[str, str] | None = None, folder: Path | N
     return _settings_of(_found(environment, folder))
 
 
-def read_settings_over(over: Mapping[str, str], folder: Path | None = None) -> Settings:
-    """The same for a host that has settings of its own: ``over``, by the same names, goes before everything else."""
-    return _settings_of(_found(None, folder) | {name: value for name, value in over.items() if value})
+def read_settings_over(over: Mapping[str, str], under: Mapping[str, str], folder: Path | None = None) -> Settings:
+    """The same for a host that has settings of its own: ``over``, by the same names, goes before everything else, and
+    ``under`` is what holds where nobody says anything."""
+    return _settings_of({**under, **_found(None, folder), **{name: value for name, value in over.items() if value}})
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+from collections.abc import Sequence
 
 from kist.catalogues.sql.catalogue import SqlCatalogue
 from kist.catalogues.sql.codecs import SQLITE
-from kist.django.following import concerned, follow
+from kist.catalogues.sql.statements import Statement
+from kist.django.following import rows_for, tell
 from kist.django.runner import DjangoRunner
-from kist.django.turns import turn
 from kist.model.changes import Change
 from kist.system import SystemClock
 
@@ -22,10 +22,10 @@ class DjangoCatalogue(SqlCatalogue):
         self._alias = alias
 
     async def commit(self, *changes: Change) -> None:
-        """As every catalogue; in the same transaction Django's rows about files that begin or end."""
-        if not concerned(changes):
-            await super().commit(*changes)
-            return
-        with turn(self._alias), transaction.atomic(using=self._alias):
-            await super().commit(*changes)
-            follow(self._alias, changes)
+        """As every catalogue; signals follow once the transaction is committed."""
+        await super().commit(*changes)
+        tell(self._alias, changes)
+
+    def _besides(self, changes: Sequence[Change]) -> Sequence[Statement]:
+        """Django's rows of the files that begin or are complete."""
+        return rows_for(self._alias, changes)

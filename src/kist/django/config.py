@@ -29,9 +29,8 @@ def read_django_settings() -> Settings:
     """
     base = Path(getattr(settings, "BASE_DIR", "."))
     given = {name: as_text(name, value) for name, value in _given().items()}
-    given.setdefault("KIST_HOME", str(base / "kist-data"))
-    given.setdefault("KIST_SECRET", salted_hmac("kist.django", "secret", algorithm="sha256").hexdigest())
-    return read_settings_over(given, base)
+    made = salted_hmac("kist.django", "secret", algorithm="sha256").hexdigest()
+    return read_settings_over(given, {"KIST_HOME": str(base / "kist-data"), "KIST_SECRET": made}, base)
 
 
 def as_text(name: str, value: object) -> str:

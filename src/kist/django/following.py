@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
 from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connections, transaction
+from django.utils import timezone
 
+from kist.catalogues.sql.statements import Statement
+from kist.django.runner import DjangoRunner
 from kist.django.signals import file_completed, file_removed
+from kist.drive import drive
 from kist.model.changes import Add, Change, Swap
 from kist.model.file import File, FileState
 from kist.model.upload import Upload
@@ -19,62 +23,79 @@ from kist.model.upload import Upload
 FILE_KEY = "file_key"
 
 
-def concerned(changes: Sequence[Change]) -> bool:
-    """Whether some of ``changes`` make a file, or change its state or content."""
-    return any(_new(change) or _ended(change) is not None for change in changes)
+# The user is looked for by the statement itself. A row that is there already stays as it is.
+_ROW = """
+    INSERT INTO {table} (id, created, modified, file_key, filename, user_id, row_id)
+    SELECT :id, :created, :created, :file_key, :filename, {user}, :row FROM {users} WHERE {user} = :user
+    ON CONFLICT DO NOTHING
+"""
+_LARGEST = (1 << 63) - 1
+"""Of the numbers that a database holds."""
 
 
-def follow(alias: str, changes: Sequence[Change]) -> None:
-    """Make the row of each file of a user that was begun by a ticket or is complete, and have signals sent once the
-    transaction is committed."""
+def rows_for(alias: str, changes: Sequence[Change]) -> list[Statement]:
+    """The statements that make the row of each file of a user that ``changes`` begin by a ticket or complete."""
     added = [change.row for change in changes if isinstance(change, Add)]
     handed_out = {row.file_id for row in added if isinstance(row, Upload) and row.way is not None}
     made = [row for row in added if isinstance(row, File) and row.id in handed_out]
-    for change in changes:
-        signal = _ended(change)
-        if signal is None or not isinstance(change, Swap) or not isinstance(change.after, File):
-            continue
-        if signal is file_completed:
-            made.append(change.after)
-        transaction.on_commit(partial(_tell, signal, change.after), using=alias, robust=True)
-    if made:
-        keep(alias, made)
+    ready = [file for signal, file in _ended(changes) if signal is file_completed]
+    return [statement for file in (*made, *ready) for statement in _row(alias, file)]
 
 
-def user_of(alias: str, owner: str) -> Any:
-    """The primary key of the user whose actor id is ``owner``, None where no user has it."""
-    users = get_user_model()
+def tell(alias: str, changes: Sequence[Change]) -> None:
+    """Have signals sent once the transaction in which ``changes`` were made is committed."""
+    for signal, file in _ended(changes):
+        transaction.on_commit(partial(_tell, signal, file), using=alias, robust=True)
+
+
+def keep(alias: str, files: Sequence[File]) -> None:
+    """Make the rows of those of ``files`` whose owner is a user and that have none yet."""
+    drive(DjangoRunner(alias).write([statement for file in files for statement in _row(alias, file)]))
+
+
+def user_key(owner: str) -> Any:
+    """The primary key that the user whose actor id is ``owner`` would have, None where it can be none."""
     try:
-        key = users._meta.pk.to_python(owner)
+        key = get_user_model()._meta.pk.to_python(owner)
     except ValidationError:
         return None
-    return key if str(key) == owner and users._base_manager.using(alias).filter(pk=key).exists() else None
+    return None if str(key) != owner or (isinstance(key, int) and abs(key) > _LARGEST) else key
 
 
-def keep(alias: str, files: list[File]) -> None:
-    """Make the rows of those of ``files`` whose owner is a user and that have none yet."""
-    uploaded_file = apps.get_model("kist", "UploadedFile")
-    rows = []
-    for file in files:
-        key = user_of(alias, file.owner)
-        if key is not None:
-            known = {"filename": file.name, "file_key": file.metadata.get(FILE_KEY, ""), "row_id": file.id}
-            rows.append(uploaded_file(id=file.id, user_id=key, **known))
-    uploaded_file._base_manager.using(alias).bulk_create(rows, ignore_conflicts=True)
+def _row(alias: str, file: File) -> Iterator[Statement]:
+    user = user_key(file.owner)
+    if user is None:
+        return
+    connection, fields = connections[alias], apps.get_model("kist", "UploadedFile")._meta
+    values = {
+        "id": file.id,
+        "created": timezone.now(),
+        "file_key": file.metadata.get(FILE_KEY, ""),
+        "filename": file.name,
+        "user": user,
+        "row": file.id,
+    }
+    params = {name: fields.get_field(name).get_db_prep_save(value, connection) for name, value in values.items()}
+    yield Statement(_insert(alias), params, counted=False)
 
 
-def _new(change: Change) -> bool:
-    return isinstance(change, Add) and isinstance(change.row, File)
+@cache
+def _insert(alias: str) -> str:
+    users, quoted = get_user_model()._meta, connections[alias].ops.quote_name
+    table = apps.get_model("kist", "UploadedFile")._meta.db_table
+    return _ROW.format(table=quoted(table), users=quoted(users.db_table), user=quoted(users.pk.column))
 
 
-def _ended(change: Change) -> Any:
-    """The signal that a change calls for, None for most."""
-    if not isinstance(change, Swap) or not isinstance(change.before, File) or not isinstance(change.after, File):
-        return None
-    before, after = change.before, change.after
-    if after.state is FileState.READY and (before.state is not FileState.READY or before.version != after.version):
-        return file_completed
-    return file_removed if after.state is FileState.REMOVED and before.state is not after.state else None
+def _ended(changes: Sequence[Change]) -> Iterator[tuple[Any, File]]:
+    """The files that have come to an end of some kind by ``changes``, each with its signal."""
+    for change in changes:
+        if not isinstance(change, Swap) or not isinstance(change.before, File) or not isinstance(change.after, File):
+            continue
+        before, after = change.before, change.after
+        if after.state is FileState.READY and (before.state is not FileState.READY or before.version != after.version):
+            yield file_completed, after
+        elif after.state is FileState.REMOVED and before.state is not FileState.REMOVED:
+            yield file_removed, after
 
 
 def _tell(signal: Any, file: File) -> None:

@@ -182,19 +182,17 @@ class Tickets:
     async def complete_file(self, actor: Actor, file_id: str) -> File:
         """The file, once its upload is complete: for contracts that know the file's id alone. ``FileMissing`` when
         there is nothing to complete; and as ``complete``."""
-        return await self.complete(actor, (await self.pending(actor, file_id)).id)
+        upload = await self.pending(actor, file_id)
+        if upload.way is None:
+            raise UploadMissing("there is no such upload")
+        return await self._complete(actor, upload)
 
     async def complete(self, actor: Actor, upload_id: str, etags: Etags | None = None) -> File:
         """The file that the upload makes; see ``Sealer.complete``. ``FileMissing`` without WRITE on the file.
 
         Once it is made: as it is now, for whoever may read it now.
         """
-        upload = await self.get(actor, upload_id)
-        if upload.state is UploadState.DONE:
-            return await self._files.get(actor, upload.file_id)
-        if not upload.new:
-            await self._files.get(actor, upload.file_id, Action.WRITE)
-        return await self._sealer.complete(upload, etags)
+        return await self._complete(actor, await self.get(actor, upload_id), etags)
 
     async def abort(self, actor: Actor, upload_id: str) -> None:
         """End an upload and forget its bytes. One that has ended without a file stays as it is."""
@@ -208,6 +206,13 @@ class Tickets:
                 await end_ticket(self._ports, upload, UploadState.ABORTED)
             except Clash as clash:
                 raise InProgress("this upload has just changed: ask again", after=1) from clash
+
+    async def _complete(self, actor: Actor, upload: Upload, etags: Etags | None = None) -> File:
+        if upload.state is UploadState.DONE:
+            return await self._files.get(actor, upload.file_id)
+        if not upload.new:
+            await self._files.get(actor, upload.file_id, Action.WRITE)
+        return await self._sealer.complete(upload, etags)
 
     def _upload(self, actor: Actor, declared: Declared, file: File, way: OpenWay, wish: Wish) -> Upload:
         limits = self._ports.limits

@@ -275,10 +275,14 @@ class SqlCatalogue:
     async def commit(self, *changes: Change) -> None:
         if not changes:
             return
-        statements = [self._writer.statement(change) for change in changes]
+        statements = [*map(self._writer.statement, changes), *self._besides(changes)]
         refused = await self._runner.write(statements, frees=not any(map(_adds, changes)))
         if refused is not None:
             raise _clash(refused, changes[refused])
+
+    def _besides(self, changes: Sequence[Change]) -> Sequence[Statement]:
+        """What else is written in the same transaction, by rules of a host's own."""
+        return ()
 
     async def take_over(self, other: SqlCatalogue) -> int:
         """Copy all rows of ``other`` into this empty catalogue, and return how many: see ``copy_rows``."""

@@ -10,7 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from kist.app import Assembled
-from kist.chores.schedule import CHORES, run_chore, run_schedule
+from kist.chores.chore import run_chore
+from kist.chores.schedule import CHORES, run_schedule
 from kist.django.management.running import carry_out, stopping
 from kist.django.working import COMMAND, opened
 from kist.errors import LeaseLost

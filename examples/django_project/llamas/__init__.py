@@ -1,0 +1,1 @@
+"""Llamas, each with a file."""

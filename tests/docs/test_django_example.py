@@ -1,0 +1,112 @@
+"""The example project runs from its folder as it stands, and its page uploads from a real browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.docs.browser import browser
+from tests.docs.devtools import Tab, tab
+from tests.docs.pages import ROOT
+from tests.servers.daemon import free_port, listens, running, wait_until
+
+EXAMPLE = ROOT / "examples" / "django_project"
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c63d8a1ecf41f000503027d"
+    "84d6a9b70000000049454e44ae426082"
+)
+PASSWORD = "a llama of one's own"
+NO_SETTINGS = re.compile(r"(KIST|AWS|MINIO|DJANGO)_")
+
+
+@dataclass(frozen=True)
+class Farm:
+    """The example, served."""
+
+    url: str
+    folder: Path
+
+
+def manage(folder: Path, *words: str) -> list[str]:
+    return [sys.executable, str(folder / "manage.py"), *words]
+
+
+def environment() -> dict[str, str]:
+    """Nothing is set that the project could need."""
+    return {name: value for name, value in os.environ.items() if not NO_SETTINGS.match(name)}
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """A copy of the folder, migrated and served as its README says."""
+    folder = tmp_path_factory.mktemp("example") / "django_project"
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("db.sqlite3*", "kist-data", "__pycache__"))
+    subprocess.run(manage(folder, "migrate"), env=environment(), check=True, capture_output=True)
+    port, log = free_port(), folder / "server.log"
+    with running(manage(folder, "runserver", "--noreload", f"127.0.0.1:{port}"), log, environment()) as process:
+        wait_until(lambda: listens(port), process, log)
+        yield Farm(f"http://127.0.0.1:{port}", folder)
+
+
+@pytest.fixture
+async def page(farm: Farm, tmp_path: Path) -> AsyncIterator[Tab]:
+    """The page of llamas, of a new user who has just signed up."""
+    browser()
+    async with tab(tmp_path / "profile") as found:
+        await found.go(f"{farm.url}/sign-up/")
+        await found.fill(id_username=f"ann-{tmp_path.name}"[:150], id_password1=PASSWORD, id_password2=PASSWORD)
+        await found.run("document.querySelector('main button').click()")
+        await found.until("document.getElementById('none') && !document.getElementById('none').hidden")
+        yield found
+        assert found.complaints == []
+
+
+async def upload(page: Tab, name: str, path: Path) -> None:
+    await page.fill(name=name)
+    await page.choose("#file", path)
+    await page.run("document.querySelector('#new button').click()")
+
+
+async def test_a_file_goes_straight_to_the_store_and_becomes_a_llama(farm: Farm, page: Tab, tmp_path: Path) -> None:
+    (tmp_path / "lima.png").write_bytes(PNG)
+    await upload(page, "Lima", tmp_path / "lima.png")
+    await page.until("document.getElementById('status').textContent === 'Lima is on the farm.'")
+    assert await page.run("document.querySelector('#list .file').textContent") == f"lima.png, {len(PNG)} B"
+    await page.until("document.querySelector('#list img').naturalWidth === 1")
+    await page.go(f"{farm.url}/?again")
+    link = await page.until("(document.querySelector('#list .download') || {}).href")
+    size = f"fetch({link!r}).then(answer => answer.blob()).then(blob => blob.size)"
+    assert await page.run(size) == len(PNG)
+    await page.run("document.querySelector('#list button').click()")
+    await page.until("document.getElementById('status').textContent === 'Lima and its file are gone.'")
+    assert not await page.run("document.getElementById('none').hidden")
+
+
+async def test_what_is_refused_is_said_in_words(page: Tab, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_bytes(b"x")
+    await page.send("Network.clearBrowserCookies")
+    await upload(page, "Lima", tmp_path / "empty")
+    said = await page.until("document.getElementById('error').textContent")
+    assert said == "Authentication credentials were not provided."
+    assert await page.run("document.querySelector('#new button').disabled") is False
+
+
+def test_scripts_and_styles_are_files_of_the_site() -> None:
+    for template in EXAMPLE.rglob("*.html"):
+        text = template.read_text()
+        assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=|https?://", text), template.name
+
+
+def test_the_project_is_as_django_would_have_it(farm: Farm) -> None:
+    for words in (["check", "--fail-level", "WARNING"], ["makemigrations", "--check", "--dry-run"]):
+        done = subprocess.run(
+            manage(farm.folder, *words), env=environment(), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
