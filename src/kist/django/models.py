@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any, ClassVar
 
 from asgiref.sync import sync_to_async
@@ -14,14 +13,9 @@ from kist.django import lifecycle
 from kist.django.assets import S3AssetHandler
 from kist.django.rows import File, Job, Share, Upload
 from kist.django.states import AWAIT_COMPLETE, COMPLETED, NEW, REMOVED, STATE, ReadState
-from kist.system import SystemIds
+from kist.system import new_id
 
 __all__ = ["AWAIT_COMPLETE", "COMPLETED", "NEW", "REMOVED", "File", "Job", "Share", "Upload", "UploadedFile"]
-
-
-def new_id() -> uuid.UUID:
-    """A new id, like those of files."""
-    return uuid.UUID(SystemIds().uuid())
 
 
 class UploadedFiles(models.Manager["UploadedFile"]):

@@ -4,7 +4,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-from kist.django.models import new_id
+import kist.system
 
 
 class Migration(migrations.Migration):
@@ -165,10 +165,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="UploadedFile",
             fields=[
-                (
-                    "id",
-                    models.UUIDField(default=new_id, editable=False, primary_key=True, serialize=False),
-                ),
+                ("id", models.UUIDField(default=kist.system.new_id, editable=False, primary_key=True, serialize=False)),
                 ("created", models.DateTimeField(auto_now_add=True, db_index=True)),
                 ("modified", models.DateTimeField(auto_now=True)),
                 ("file_key", models.CharField(blank=True, max_length=255)),
