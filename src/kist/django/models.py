@@ -117,6 +117,10 @@ class UploadedFile(models.Model):
         """``completed_upload`` for async code."""
         await sync_to_async(self.completed_upload)()
 
+    async def apermit_reupload(self) -> None:
+        """``permit_reupload`` for async code."""
+        await sync_to_async(self.permit_reupload)()
+
     async def aget_view_url(self, duration: int = 300) -> str:
         """``get_view_url`` for async code."""
         url: str = await sync_to_async(self.get_view_url)(duration)
