@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -20,6 +21,11 @@ async def wait_in_loop(seconds: float) -> None:
     import asyncio  # not at import: blocking hosts never need an event loop
 
     await asyncio.sleep(seconds)
+
+
+def new_id() -> uuid.UUID:
+    """An id as an object, for models of frameworks that keep ids so."""
+    return uuid.uuid4()
 
 
 class SystemClock:

@@ -35,14 +35,15 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin"
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
     listing = subprocess.run(
         [sys.executable, "-m", "zipfile", "-l", str(wheel)], check=True, capture_output=True, text=True
     )
     names = [line.split()[0] for line in listing.stdout.splitlines()[1:]]
-    assert all(re.match(r"kist(/|-[\d.]+\.dist-info/)", name) for name in names)
+    assert all(re.match(r"(kist|s3_file_uploads)/|kist-[\d.]+\.dist-info/", name) for name in names)
     assert "kist/py.typed" in names
     assert any(name.endswith("0001_foundation.sql") for name in names)
+    assert {"kist/django/static/kist/direct-upload.js", "kist/django/templates/kist/direct_upload.html"} <= set(names)
 
 
 def test_the_installed_wheel_serves(installed: Path, tmp_path: Path, free_port: int) -> None:

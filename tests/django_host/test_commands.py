@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 from tests.django_host.projects import post, user
 
 from kist.django.composition import assembled, kist
@@ -95,6 +96,27 @@ def test_what_is_wrong_is_said(site: Path, folder: Path) -> None:
         drive(kist().objects.page(ADMIN, "nowhere"))
 
 
+def test_a_sync_that_is_stopped_is_cancelled(site: Path, folder: Path) -> None:
+    drive(kist().buckets.create(ADMIN, "photos"))
+    (folder / "large.bin").write_bytes(bytes(1 << 20))
+    seen: list[str] = []
+
+    def stop() -> None:
+        end = time.monotonic() + 20
+        while time.monotonic() < end and not seen:
+            time.sleep(0.05)
+            seen.extend(Job.objects.filter(state="running").values_list("state", flat=True))
+        connections.close_all()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    error = refused("kist_sync", str(folder), "photos", "--rate", "10K")
+    thread.join()
+    assert (seen, error.returncode) == (["running"], 130)
+    assert Job.objects.get().state == "cancelled"
+
+
 def test_a_sync_that_is_left_to_the_worker(site: Path, folder: Path) -> None:
     drive(kist().buckets.create(ADMIN, "photos"))
     assert "job 1 is queued" in said("kist_sync", str(folder), "photos", "--background")
@@ -124,8 +146,6 @@ def test_the_worker_goes_on_until_it_is_stopped(site: Path, folder: Path) -> Non
             time.sleep(0.1)
             if Job.objects.get().state == "succeeded":
                 done.append("succeeded")
-        from django.db import connections
-
         connections.close_all()
         os.kill(os.getpid(), signal.SIGTERM)
 

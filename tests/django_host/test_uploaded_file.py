@@ -279,6 +279,8 @@ async def test_async_twins(site: Path) -> None:
     await uploaded.acompleted_upload()
     for ask in (uploaded.aget_view_url, uploaded.aget_download_url):
         assert (await sync_to_async(got)(await ask())) == HELLO
+    await uploaded.apermit_reupload()
+    assert uploaded.file_upload_state == AWAIT_COMPLETE
 
 
 def test_two_copies_of_a_row_do_not_complete_twice(site: Path) -> None:

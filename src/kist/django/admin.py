@@ -38,7 +38,7 @@ class DirectUploads:
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """As the admin's, for other fields."""
-        if db_field.related_model is not UploadedFile or db_field.many_to_many:
+        if not _leads_to_files(db_field):
             return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
         field = db_field.formfield(**kwargs | {"form_class": UploadedFileField, "widget": DirectUpload})
         field.user = request.user
@@ -242,6 +242,12 @@ class UploadedFileAdmin(ReadsFiles):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """All of a row that is there."""
         return () if obj is None else self.readonly_fields
+
+
+def _leads_to_files(db_field: Any) -> bool:
+    """Whether it is a relation to ``UploadedFile`` or a proxy of it."""
+    related = db_field.related_model
+    return isinstance(related, type) and issubclass(related, UploadedFile) and not db_field.many_to_many
 
 
 def _route(model: Any, name: str) -> str:

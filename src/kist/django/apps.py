@@ -24,8 +24,13 @@ class KistConfig(AppConfig):
 
         checks.register(check_settings, "kist")
         checks.register(check_urls, "kist")
-        post_delete.connect(_deleted, sender=self.get_model("UploadedFile"), dispatch_uid="kist.deleted")
+        follow_deletions(self.get_model("UploadedFile"))
         setting_changed.connect(_changed, dispatch_uid="kist.changed")
+
+
+def follow_deletions(model: type) -> None:
+    """Remove the file of each row of ``model`` that is deleted: ``UploadedFile``, or a proxy of it."""
+    post_delete.connect(_deleted, sender=model, dispatch_uid=f"kist.deleted.{model.__module__}")
 
 
 def _deleted(sender: type, instance: Any, **_: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any, ClassVar
 
 from asgiref.sync import sync_to_async
@@ -14,6 +13,7 @@ from kist.django import lifecycle
 from kist.django.assets import S3AssetHandler
 from kist.django.rows import File, Job, Share, Upload
 from kist.django.states import AWAIT_COMPLETE, COMPLETED, NEW, REMOVED, STATE, ReadState
+from kist.system import new_id
 
 __all__ = ["AWAIT_COMPLETE", "COMPLETED", "NEW", "REMOVED", "File", "Job", "Share", "Upload", "UploadedFile"]
 
@@ -33,7 +33,7 @@ class UploadedFile(models.Model):
     content that may be replaced, 0 where a form was permitted before there was any. Deleting the row removes the file.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     created = models.DateTimeField(auto_now_add=True, db_index=True)
     modified = models.DateTimeField(auto_now=True)
     file_key = models.CharField(max_length=255, blank=True)
@@ -116,6 +116,10 @@ class UploadedFile(models.Model):
     async def acompleted_upload(self) -> None:
         """``completed_upload`` for async code."""
         await sync_to_async(self.completed_upload)()
+
+    async def apermit_reupload(self) -> None:
+        """``permit_reupload`` for async code."""
+        await sync_to_async(self.permit_reupload)()
 
     async def aget_view_url(self, duration: int = 300) -> str:
         """``get_view_url`` for async code."""

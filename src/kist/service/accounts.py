@@ -31,6 +31,12 @@ def settled(upload: Upload, before: File, after: File, limits: Limits) -> tuple[
     return _counts(upload.owner, limits, uploads=-1, bytes=after.size - upload.reserved - replaced)
 
 
+def taken_in(file: File) -> tuple[Change, ...]:
+    """When an object that was there already becomes a file: it counts, whatever the limits are."""
+    counts = ((Counter.FILES, 1), (Counter.BYTES, file.size))
+    return tuple(Count(owner=file.owner, counter=counter, by=by) for counter, by in counts if by)
+
+
 def freed(file: File, limits: Limits) -> tuple[Change, ...]:
     """When a file is removed."""
     return _counts(file.owner, limits, files=-1, bytes=-file.size)

@@ -5,11 +5,12 @@ Reading ``request.POST``, as the CSRF check does, uses the body up. The files li
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.http import HttpRequest
+
+from kist.system import SystemIds
 
 FORM_DATA = "multipart/form-data"
 BLOCK = 256 << 10
@@ -28,7 +29,7 @@ class FormAgain:
     """The form of ``request`` as a body: fields first, then the files, each in the order in which they came."""
 
     def __init__(self, request: HttpRequest) -> None:
-        self._mark = secrets.token_hex(16).encode()
+        self._mark = SystemIds().token().encode()
         self._parts = [*_fields(request), *_files(request)]
         self.type = f"{FORM_DATA}; boundary={self._mark.decode()}"
         self.size = sum(len(self._before(part)) + part.size + 2 for part in self._parts) + len(self._end())

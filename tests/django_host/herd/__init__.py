@@ -1,0 +1,1 @@
+"""A project's own app from the days of django-s3-file-upload."""
