@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import urllib3
 from tests.docs.browser import browser
 from tests.docs.devtools import Tab, tab
 from tests.docs.pages import ROOT
@@ -96,6 +97,38 @@ async def test_what_is_refused_is_said_in_words(page: Tab, tmp_path: Path) -> No
     said = await page.until("document.getElementById('error').textContent")
     assert said == "Authentication credentials were not provided."
     assert await page.run("document.querySelector('#new button').disabled") is False
+
+
+@pytest.fixture(scope="module")
+def ann(farm: Farm) -> dict[str, str]:
+    """The headers of a user who sends their password with each call, as scripts do."""
+    code = f"from django.contrib.auth.models import User; User.objects.create_user('ann', password={PASSWORD!r})"
+    subprocess.run(manage(farm.folder, "shell", "-c", code), env=environment(), check=True, capture_output=True)
+    return urllib3.make_headers(basic_auth=f"ann:{PASSWORD}")
+
+
+@pytest.mark.parametrize("mount", ["/s3-file-uploads/", "/api/s3-file-uploads/"])
+def test_the_calls_of_dabapps_document_work_in_it(farm: Farm, ann: dict[str, str], mount: str) -> None:
+    made = urllib3.request("POST", f"{farm.url}{mount}", json={"filename": "a.txt"}, headers=ann).json()
+    assert made["file_path"] == f"{mount}{made['id']}/"
+    form = {**made["upload_form"]["fields"], "file": ("a.txt", b"bytes")}
+    assert urllib3.request("POST", made["upload_form"]["url"], fields=form).status == 204
+    done = urllib3.request("POST", made["complete_url"], headers=ann)
+    assert (done.status, done.json()) == (200, {"status": "COMPLETED"})
+    assert urllib3.request("GET", f"{farm.url}{made['file_path']}", headers=ann).data == b"bytes"
+    llama = {"name": "Lima", "file": made["id"]}
+    assert urllib3.request("POST", f"{farm.url}/api/llamas/", json=llama, headers=ann).status == 201
+    again = urllib3.request("POST", f"{farm.url}/api/llamas/", json=llama, headers=ann)
+    assert again.json() == {"file": ["Another llama has this file."]}
+
+
+def test_the_calls_of_crowdbotics_document_work_in_it(farm: Farm, ann: dict[str, str]) -> None:
+    service = f"{farm.url}/modules/s3-file-uploader/service"
+    bucket = {"bucket": "anns-photos"}
+    assert urllib3.request("POST", f"{service}/bucket/create/", json=bucket, headers=ann).status == 201
+    listed = urllib3.request("GET", f"{service}/bucket/list/", headers=ann).json()
+    assert [one["Name"] for one in listed["Buckets"]] == ["anns-photos"]
+    assert urllib3.request("GET", f"{service}/bucket/list/").status == 401
 
 
 def test_scripts_and_styles_are_files_of_the_site() -> None:
