@@ -1,4 +1,4 @@
-"""Who writes to a SQLite database: one thread at a time; none waits for itself, or for a transaction of the caller's."""
+"""Who writes to a SQLite database: one thread at a time; none waits for itself or for a transaction of its caller."""
 
 from __future__ import annotations
 
