@@ -119,6 +119,21 @@ def test_what_is_refused_is_refused_before_a_row(site: Site) -> None:
     assert left(site) == before
 
 
+def test_a_refusal_leaves_the_connection_of_use(site: Site) -> None:
+    """Also where something is left of the body, which gunicorn would end it for."""
+    for size in (70_000, 900_000):
+        for _ in range(5):
+            assert site.ann.call("POST", "/s3-file-uploads/", {"filename": "x" * size}).status == 413
+            assert site.ann.call("GET", "/v1/me").status == 200
+
+
+def test_a_refusal_does_not_wait_for_the_body(site: Site) -> None:
+    if site.host == "django asgi":
+        pytest.skip("Django takes in the whole body under ASGI before it asks a view")
+    with raw(site, "Content-Length: 500000", "Content-Encoding: gzip", body=b"x") as connection:
+        assert connection.recv(65536).startswith(b"HTTP/1.1 415 ")
+
+
 def test_ranges_and_heads_behind_middleware(site: Site) -> None:
     data = b"0123456789 " * 5_000
     file = site.ann.put("t.txt", data, "text/plain")
