@@ -80,7 +80,7 @@ def assemble(settings: Settings, database: str) -> Assembled:
     assert settings.secret is not None
     secret = settings.secret.reveal().encode()
     store = open_blocking_store(settings, clock, ids, secret, partial(public_url, settings))
-    catalogue = DjangoCatalogue(database)
+    catalogue = DjangoCatalogue(database, clock)
     ports = replace(
         fill_ports(settings, clock, ids, right_here, store=store, catalogue=catalogue, secret=secret),
         count_at_once=True,  # web processes run no chores
