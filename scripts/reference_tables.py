@@ -62,6 +62,7 @@ ADVICE = {
     "CatalogueBusy": "come back after `Retry-After` seconds, with the same `Idempotency-Key`",
     "StoreFull": "operators: make room on the disk or in the store; removing files still works",
     "Busy": "come back after `Retry-After` seconds",
+    "NotStarted": "come back after `Retry-After` seconds; operators: the log says what is wrong with the set-up",
     "StoreRefused": "operators: `kist doctor` says what the store does not allow",
     "Corrupt": "operators: restore the object from a backup; the log names the file",
     "Misconfigured": "operators: the message names the setting and what to write",

@@ -7,7 +7,9 @@ import shutil
 import signal
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
+import hypothesis
 import pytest
 from tests.servers.daemon import free_port as find_free_port
 from tests.servers.databases import dropped, made
@@ -15,10 +17,28 @@ from tests.servers.pool import Pool
 from tests.servers.server import Missing, PostgresServer, S3Server, Server
 
 POOL = pytest.StashKey[Pool]()
+TESTS = Path(__file__).parent
+PURE = (
+    "architecture",
+    "properties",
+    "unit",
+    "contract/test_catalogue_suite.py",
+    "contract/test_disk_store.py",
+    "contract/test_memory_catalogue.py",
+    "contract/test_memory_store.py",
+    "contract/test_sqlite_catalogue.py",
+    "contract/test_store_suite.py",
+)
+"""What asks for no server, and so runs on all processors at once."""
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("kist", deadline=None)
+hypothesis.settings.load_profile("kist")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the tests marked slow")
+    parser.addoption("--part", choices=("pure", "rest"), help="the tests that ask for no server, or all others")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,12 +46,21 @@ def pytest_configure(config: pytest.Config) -> None:
         # Started in the background by a script: the programs under test must still hear their Ctrl-C.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[POOL] = pool = Pool()
-    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+    several = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    if several and config.getoption("--part") != "pure":
         pool.share()  # the workers of xdist use the same servers
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[POOL].stop()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    part = config.getoption("--part")
+    if part is None or collection_path.is_dir():
+        return None
+    pure = any(collection_path.is_relative_to(TESTS / each) for each in PURE)
+    return True if pure != (part == "pure") else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,7 +1,8 @@
 """Kist: the file service that an application's own users put their files into.
 
 What is named here may be imported by applications; everything else may move. ``kist.app.build`` makes a ``Kist`` from
-``kist.settings.read_settings()``; ``kist.asgi`` serves it; ``kist.testing`` helps to test what is built on it.
+``kist.settings.read_settings()``; ``kist.asgi`` serves it, and its ``KistApp`` is mounted in an application of FastAPI
+or Starlette; ``kist.testing`` helps to test what is built on it.
 """
 
 from kist.drive import drive

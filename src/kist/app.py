@@ -158,7 +158,14 @@ def join(
 ) -> Kist:
     """The service over ``ports``."""
     keys = Keys(ports)
-    entry = Entry(keys, ports.clock, recognise_token=recognise_token, anonymous=anonymous, rates=rates)
+    entry = Entry(
+        keys,
+        ports.clock,
+        recognise_token=recognise_token,
+        anonymous=anonymous,
+        rates=rates,
+        alone=ports.alone(),
+    )
     return Kist(ports, keys, entry, measures=measures)
 
 

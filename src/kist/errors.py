@@ -11,6 +11,7 @@ KistError                    code (stable string), message, about (facts), retry
 │  ├─ Conflict ─ Clash · WrongState · InProgress · Incomplete · UploadRefused · AlreadyThere · BucketNotEmpty · Stale
 │  └─ Unsupported ─ UnsafeWay    this store cannot do that
 ├─ Unavailable               try again later ─ StoreUnavailable · CatalogueBusy · StoreFull · Busy
+│                                                 · NotStarted
 ├─ Broken                    wake somebody ─ StoreRefused · EndpointRedirects · Corrupt · Misconfigured · ClockSkew
 └─ Stopped ─ LeaseLost       cancelled by the user or by shutdown, or taken over
 
@@ -223,6 +224,10 @@ class StoreFull(Unavailable):
 
 class Busy(Unavailable):
     """This server has as many uploads under way as it takes."""
+
+
+class NotStarted(Unavailable):
+    """A Kist that is mounted in another application could not start; the next request tries again."""
 
 
 class Broken(KistError):

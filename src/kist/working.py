@@ -1,12 +1,15 @@
-"""Composition of work: what a worker of this process needs to carry out the jobs of a Kist."""
+"""Composition of work: what a process needs to carry out the jobs of a Kist and to run its chores."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack, aclosing, suppress
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from pathlib import Path
 
+from kist.chores.chore import Chore
+from kist.chores.schedule import CHORES, run_schedule
 from kist.errors import AlreadyThere, BucketMissing, CatalogueBusy, KistError, StoreUnavailable
 from kist.jobs.lease import claim
 from kist.jobs.worker import Worker
@@ -27,6 +30,9 @@ from kist.sync.bucket import BucketTree
 from kist.sync.folder import FolderTree
 from kist.sync.running import Runner
 from kist.sync.sides import Sides
+from kist.system import SystemClock
+
+log = logging.getLogger("kist.server")
 
 REACHED_WITHIN = 20.0
 """Seconds, fewer than a lease has: until another server is reached there is no sign of life."""
@@ -124,3 +130,25 @@ class BucketRemoval:
             await self._upkeep.erase_trash_in(self._bucket)
         with suppress(BucketMissing):
             await self._buckets.remove(self._actor, self._bucket)
+
+
+@asynccontextmanager
+async def at_work(kist: Kist, work: Work, chores: tuple[Chore, ...] = CHORES) -> AsyncIterator[None]:
+    """Carry out the jobs of ``kist`` and run its ``chores`` beside the block. Jobs under way are left to others."""
+    beside = [
+        asyncio.create_task(work.worker(kist).run(), name="jobs"),
+        asyncio.create_task(run_schedule(kist, SystemClock(), chores), name="chores"),
+    ]
+    for task in beside:
+        task.add_done_callback(_tell_end)
+    try:
+        yield
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+
+
+def _tell_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("the %s have stopped: restart the server", task.get_name(), exc_info=task.exception())

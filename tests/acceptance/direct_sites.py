@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.acceptance.served import Site, disk_settings, s3_settings, serving
+from tests.acceptance.served import Serve, Site, disk_settings, s3_settings, serving
 from tests.servers.server import S3Server
 from tests.servers.users import arn, restricted
 
@@ -69,11 +70,14 @@ def direct_site(
     *,
     signing_key: bool = True,
     in_all: bool = False,
+    serve: Serve = serving,
+    database: str = "",
     **more: str,
 ) -> Iterator[Site]:
-    """A server on ``kind`` of store, looked at and ready to give out tickets."""
+    """A server on ``kind`` of store, looked at and ready to give out tickets. ``database``: where the rows are else."""
     backend = Backend(kind, home, request, more)
     if signing_key:
         backend.restrict(in_all=in_all)
-    with serving(backend.settings, prepare=backend.prepare) as site:
+    settings = dataclasses.replace(backend.settings, database=database) if database else backend.settings
+    with serve(settings, prepare=backend.prepare) as site:
         yield site

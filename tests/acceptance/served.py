@@ -8,9 +8,10 @@ import dataclasses
 import json
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 import urllib3
@@ -92,13 +93,17 @@ class Site:
     admin: Client
     nobody: Client
     loop: asyncio.AbstractEventLoop
+    host: str = "asgi"
+    twin: str = ""
+    """Where a server of the other kind answers on the same tables and store, if there is one."""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Await ``work`` where the server lives."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
 
-    def client(self, key: str | None) -> Client:
-        return Client(self.url, key)
+    def client(self, key: str | None, address: str = "127.0.0.1") -> Client:
+        """A client with that key, at that address of loopback: wrong keys are counted for each address."""
+        return Client(self.url, key, urllib3.PoolManager(retries=False, maxsize=8, source_address=(address, 0)))
 
 
 def memory_settings(home: Path, **more: str) -> Settings:
@@ -123,6 +128,15 @@ def s3_settings(home: Path, server: S3Server, **more: str) -> Settings:
 
 
 Prepare = Callable[[Kist], Awaitable[object]]
+
+
+class Serve(Protocol):
+    """A host: see ``serving``."""
+
+    def __call__(
+        self, settings: Settings, options: HostOptions | None = None, prepare: Prepare | None = None
+    ) -> AbstractContextManager[Site]:
+        """Serve for as long as the block runs."""
 
 
 @contextlib.contextmanager

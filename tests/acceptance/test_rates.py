@@ -17,21 +17,20 @@ MOST = 60
 CALLERS = 8
 
 
-@pytest.fixture
-def servers(database: str, tmp_path: Path) -> Iterator[list[Served]]:
-    """Two, of two processes each, on one database."""
-    settings = {
-        "KIST_DATABASE": database,
-        "KIST_SECRET": "b7e1f0c4d2a893567e1f0c4d2a893567",
-        "KIST_STORE": f"disk:{tmp_path / 'objects'}",
-        "KIST_RATE_KEY": f"{MOST}/h",
-        "KIST_RATE_ADDRESS": f"{MOST * 2}/h",
-    }
+@pytest.fixture(params=["sqlite", "postgresql"])
+def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Served]]:
+    """Four processes: of one server on SQLite, or of two on one database of PostgreSQL."""
+    settings = {"KIST_RATE_KEY": f"{MOST}/h", "KIST_RATE_ADDRESS": f"{MOST * 2}/h"}
+    names, workers = ["one"], "4"
+    if request.param == "postgresql":
+        names, workers = ["one", "two"], "2"
+        settings["KIST_DATABASE"] = request.getfixturevalue("database")
+        settings |= {"KIST_SECRET": "b7e1f0c4d2a893567e1f0c4d2a893567", "KIST_STORE": f"disk:{tmp_path / 'objects'}"}
     with ExitStack() as stack:
         found = []
-        for name in ("one", "two"):
+        for name in names:
             (tmp_path / name).mkdir()
-            found.append(stack.enter_context(served(tmp_path / name, "--workers", "2", **settings)))
+            found.append(stack.enter_context(served(tmp_path / name, "--workers", workers, **settings)))
         yield found
 
 

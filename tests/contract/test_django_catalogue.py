@@ -40,7 +40,7 @@ class TestDjangoOnSqlite(CatalogueContract):
         path = tmp_path / "db.sqlite3"
         path.write_bytes(template.read_bytes())
         with alias_for(f"sqlite:///{path}") as alias:
-            yield DjangoCatalogue(alias)
+            yield DjangoCatalogue(alias, FakeClock())
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ class TestDjangoOnPostgres(CatalogueContract):
     @pytest.fixture
     def catalogue(self, database: str) -> Iterator[SqlCatalogue]:
         with alias_for(database) as alias:
-            yield DjangoCatalogue(alias)
+            yield DjangoCatalogue(alias, FakeClock())
 
 
 @driven
@@ -91,4 +91,4 @@ class TestDjangoOnTablesOfKist(CatalogueContract):
     @pytest.fixture
     def catalogue(self, database: str) -> Iterator[SqlCatalogue]:
         with alias_for(database) as alias:
-            yield DjangoCatalogue(alias)
+            yield DjangoCatalogue(alias, FakeClock())

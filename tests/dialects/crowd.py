@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from tests.acceptance.served import Answer, Client, Site, disk_settings, s3_settings, serving
+from tests.acceptance.served import Answer, Client, Site, disk_settings, s3_settings
+from tests.dialects.grounds import GROUNDS, Ground
 
 from kist.model.content import PutRules
 from kist.model.place import Place
@@ -161,12 +163,15 @@ def nothing_leaks(answer: Answer) -> None:
     assert [name for name in answer.headers if name.lower().startswith(("x-amz", "x-rgw"))] == []
 
 
-@pytest.fixture(scope="module", params=["disk", "rgw"])
+@pytest.fixture(scope="module", params=GROUNDS)
 def crowd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
-    """A server on each kind of store."""
+    """A server on each ground."""
+    ground: Ground = request.param
     home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("saved")
-    more = {"PATH_TO_SAVE_FILE": str(folder)}
-    on_disk = request.param == "disk"
+    more, on_disk = {"PATH_TO_SAVE_FILE": str(folder)}, ground.store == "disk"
     settings = disk_settings(home, **more) if on_disk else s3_settings(home, request.getfixturevalue("rgw"), **more)
-    with serving(settings) as site:
+    with (
+        ground.database(request) as database,
+        ground.serve(dataclasses.replace(settings, database=database or settings.database)) as site,
+    ):
         yield Crowd(site, folder)

@@ -112,7 +112,7 @@ def socket_on(
 ) -> Iterator[Socket]:
     """A socket of a new instance, beside a second one, on a kind of store."""
     instance = f"i{uuid.uuid4().hex[:10]}"
-    settings = {
+    settings: dict[str, Any] = {
         "KIST_INSTANCES": f"{instance},{instance}b",
         "KIST_INSTANCE_DOMAINS": "syncano.space",
     } | more

@@ -34,7 +34,8 @@ def metadata(status: int) -> dict[str, object]:
 
 
 def test_the_root_of_the_module_lists_nothing(crowd: Crowd) -> None:
-    for path in (f"{MODULE}/", MODULE):
+    asgi = crowd.site.host == "asgi"  # where Django includes URLs is the project's
+    for path in (f"{MODULE}/", *((MODULE,) if asgi else ())):
         answer = crowd.site.nobody.call("GET", path)
         assert (answer.status, answer.json) == (200, {})
 
@@ -346,7 +347,7 @@ def test_values_that_are_wrong(crowd: Crowd) -> None:
 
 def test_the_later_paths(crowd: Crowd) -> None:
     bucket = bucket_of(crowd.ann)
-    name = "sp ace/\u65e5\u672c.txt"
+    name = "sp ace/\u65e5\u672c.txt" if crowd.site.host == "asgi" else "\u65e5\u672c.txt"  # Django decodes, then routes
     crowd.plant(bucket, "plain.txt", b"1")
     crowd.plant(bucket, name, b"2")
     saved = crowd.admin.call("GET", f"{B}/buckets/{bucket}/files/plain.txt/download/")

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from tests.acceptance.served import Site, memory_settings, s3_settings, serving
+from tests.acceptance.served import Serve, Site, memory_settings, s3_settings
 from tests.dialects.crowd import (
     EVERY_CALL,
     NOT_FOUND,
@@ -25,6 +25,7 @@ from tests.dialects.crowd import (
     remove,
     upload,
 )
+from tests.dialects.grounds import NO_ROUTE, only_asgi
 from tests.servers.server import S3Server
 
 from kist.errors import Misconfigured
@@ -101,8 +102,8 @@ def test_letters_composed_otherwise_are_the_same_name(crowd: Crowd) -> None:
     assert link(crowd.ann, bucket, "\u00fcber").status == 404
 
 
-def test_nothing_is_written_unless_the_operator_says_where(tmp_path: Path) -> None:
-    with serving(memory_settings(tmp_path)) as site:
+def test_nothing_is_written_unless_the_operator_says_where(tmp_path: Path, serve: Serve) -> None:
+    with serve(memory_settings(tmp_path)) as site:
         assert upload(site.admin, site.settings.bucket, "a", b"1", user="root").status == 200
         answer = download(site.admin, site.settings.bucket, "a")
         assert answer.status == 409
@@ -196,9 +197,9 @@ def test_a_refused_upload_leaves_nothing(crowd: Crowd, wrong: dict[str, str], st
 # Fault 5: buckets in other regions
 
 
-def test_buckets_are_made_in_any_region(tmp_path: Path, ministack: S3Server) -> None:
+def test_buckets_are_made_in_any_region(tmp_path: Path, ministack: S3Server, serve: Serve) -> None:
     """That the location is sent is seen in tests/unit/s3; here, that an S3 server of another region takes it."""
-    with serving(s3_settings(tmp_path, dataclasses.replace(ministack, region="eu-central-1"))) as site:
+    with serve(s3_settings(tmp_path, dataclasses.replace(ministack, region="eu-central-1"))) as site:
         bucket = bucket_of(site.ann)
         assert upload(site.ann, bucket, "a", b"1").status == 200
         assert follow(site.ann, link(site.ann, bucket, "a")).body == b"1"
@@ -214,8 +215,8 @@ def test_how_long_a_url_may_live(crowd: Crowd, seconds: str) -> None:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Iterator[Site]:
-    with serving(memory_settings(tmp_path, KIST_MAX_UPLOAD_SIZE=str(LIMIT))) as site:
+def small(tmp_path: Path, serve: Serve) -> Iterator[Site]:
+    with serve(memory_settings(tmp_path, KIST_MAX_UPLOAD_SIZE=str(LIMIT))) as site:
         yield site
 
 
@@ -228,8 +229,8 @@ def test_uploads_have_a_limit_and_keep_their_type(small: Site) -> None:
     assert row["type"] == "image/gif"
 
 
-def test_the_operator_may_cut_the_life_of_a_url(tmp_path: Path, rgw: S3Server) -> None:
-    with serving(s3_settings(tmp_path, rgw, KIST_LINK_LIFE="60", KIST_LINK_LIFE_MAX="60")) as site:
+def test_the_operator_may_cut_the_life_of_a_url(tmp_path: Path, rgw: S3Server, serve: Serve) -> None:
+    with serve(s3_settings(tmp_path, rgw, KIST_LINK_LIFE="60", KIST_LINK_LIFE_MAX="60")) as site:
         assert upload(site.ann, site.settings.bucket, "a", b"1").status == 200
         assert "X-Amz-Expires=60&" in link(site.ann, site.settings.bucket, "a", expiration=3600).json
 
@@ -254,9 +255,9 @@ def test_a_blank_secret_is_no_reason_to_look_elsewhere(tmp_path: Path) -> None:
             read_settings({"AWS_ACCESS_KEY_ID": "key", "S3_BUCKET_NAME": "b", **secret}, tmp_path)
 
 
-def test_a_store_that_is_down(tmp_path: Path, rgw: S3Server) -> None:
+def test_a_store_that_is_down(tmp_path: Path, rgw: S3Server, serve: Serve) -> None:
     gone = dataclasses.replace(rgw, endpoint="http://127.0.0.1:9")
-    with serving(s3_settings(tmp_path, gone)) as site:
+    with serve(s3_settings(tmp_path, gone)) as site:
         base = site.settings.bucket
         for answer in (
             upload(site.ann, base, "a", b"1"),
@@ -272,6 +273,7 @@ def test_a_store_that_is_down(tmp_path: Path, rgw: S3Server) -> None:
 
 
 def test_what_is_at_no_path_is_answered_in_the_same_shape(crowd: Crowd) -> None:
+    only_asgi(crowd.site, NO_ROUTE)
     for path in (f"{B}/nothing/", f"{B}/bucket/list/more/", f"{B}//bucket/list/", f"{B}/buckets/a/files/%ff/download"):
         answer = crowd.ann.call("GET", path)
         assert answer.status in (400, 404)

@@ -23,6 +23,7 @@ from tests.dialects.dabapps_holder import (
     path,
     policy,
 )
+from tests.dialects.grounds import GROUNDS, only_asgi
 
 from kist.model.place import STAGING
 
@@ -31,11 +32,16 @@ LIFE = timedelta(seconds=300)
 NO_KEY = {"detail": "Authentication credentials were not provided."}
 
 
-@pytest.fixture(scope="module", params=["disk", "rgw"])
+@pytest.fixture(scope="module", params=GROUNDS)
 def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server with a restricted signing key where the store has users, and the contract's own setting for sizes."""
-    home = tmp_path_factory.mktemp("home")
-    with direct_site(request.param, home, request, MAX_FILE_UPLOAD_SIZE=str(MOST)) as site:
+    home, ground = tmp_path_factory.mktemp("home"), request.param
+    with (
+        ground.database(request) as rows,
+        direct_site(
+            ground.store, home, request, serve=ground.serve, database=rows, MAX_FILE_UPLOAD_SIZE=str(MOST)
+        ) as site,
+    ):
         yield site
 
 
@@ -80,9 +86,11 @@ def test_create_answers_with_ten_names(stored: Site, ann: Uploader) -> None:
     assert set(made["upload_form"]) == {"url", "fields"}
 
 
-def test_create_without_a_body(ann: Uploader) -> None:
-    chunked = ann.ask(iter([]), transfer_encoding="chunked")
-    for answer in (ann.ask(), chunked, ann.ask(b"", content_type="application/json"), ann.ask({})):
+def test_create_without_a_body(stored: Site, ann: Uploader) -> None:
+    answers = [ann.ask(), ann.ask(b"", content_type="application/json"), ann.ask({})]
+    if stored.host != "django wsgi":  # which demands a length: tests/django_host/test_bodies.py
+        answers.append(ann.ask(iter([]), transfer_encoding="chunked"))
+    for answer in answers:
         assert answer.status == 201, answer.body
         made = answer.json
         assert (set(made), made["filename"], made["file_key"]) == (NAMES, "", "")
@@ -184,8 +192,12 @@ def test_fetch_leads_to_a_signed_attachment_for_five_minutes(stored: Site, ann: 
     assert given(answer.headers["location"] + "&response-content-type=text/html").status == 403
 
 
-@pytest.mark.parametrize("thing", ["abc", "0-0", str(uuid.uuid4()), "%00", "a" * 300, "..%2f..", "Ａ"])
-def test_ids_that_are_none_are_not_found(ann: Uploader, thing: str) -> None:
+@pytest.mark.parametrize(
+    "thing", ["abc", "0-0", "57f504e7-ac51-4b8f-a583-095187757d5b", "%00", "a" * 300, "..%2f..", "Ａ"]
+)
+def test_ids_that_are_none_are_not_found(stored: Site, ann: Uploader, thing: str) -> None:
+    if thing == "..%2f..":
+        only_asgi(stored, "Django decodes a path before it finds the route: this is two segments there")
     for method, end in (("GET", "/"), ("GET", ""), ("POST", "/complete/"), ("POST", "/complete")):
         answer = ann.client.call(method, f"{ann.mount}/{thing.replace('Ａ', '%EF%BC%A1')}{end}")
         assert (answer.status, answer.json) == (404, NO_FILE), (method, end)
@@ -197,8 +209,9 @@ def test_upper_case_ids_are_not_found(ann: Uploader) -> None:
     assert ann.client.call("GET", f"{ann.mount}/{made['id'].upper()}/").json == NO_FILE
 
 
-def test_with_and_without_a_trailing_slash(ann: Uploader) -> None:
-    answer = ann.client.call("POST", ann.mount, {"filename": "a"})
+def test_with_and_without_a_trailing_slash(stored: Site, ann: Uploader) -> None:
+    mount = ann.mount if stored.host == "asgi" else f"{ann.mount}/"  # where Django includes URLs is the project's
+    answer = ann.client.call("POST", mount, {"filename": "a"})
     assert answer.status == 201
     made = answer.json
     ann.post(made, b"data")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance.direct_sites import direct_site
-from tests.acceptance.served import Site
+from tests.acceptance.served import Serve, Site
 from tests.dialects.dabapps_holder import KEPT, NO_FILE, PNG, Uploader, given, on_disk
+from tests.dialects.grounds import GROUNDS
 
 from kist.model.actor import Actor
 from kist.model.file import FileState
@@ -18,9 +19,13 @@ from kist.model.upload import UploadState
 MOUNT = "/s3-file-uploads"
 
 
-@pytest.fixture(scope="module", params=["disk", "rgw"])
+@pytest.fixture(scope="module", params=GROUNDS)
 def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with direct_site(request.param, tmp_path_factory.mktemp("home"), request) as site:
+    ground, home = request.param, tmp_path_factory.mktemp("home")
+    with (
+        ground.database(request) as rows,
+        direct_site(ground.store, home, request, serve=ground.serve, database=rows) as site,
+    ):
         yield site
 
 
@@ -90,9 +95,9 @@ def test_4_a_bucket_that_holds_no_acls_is_never_sent_one(stored: Site, ann: Uplo
 
 @pytest.mark.parametrize(("acl", "status"), [("private", 403), ("public-read", 200)])
 def test_4_where_the_bucket_holds_acls_the_sealed_object_has_the_word(
-    request: pytest.FixtureRequest, tmp_path: Path, acl: str, status: int
+    request: pytest.FixtureRequest, tmp_path: Path, serve: Serve, acl: str, status: int
 ) -> None:
-    with direct_site("rgw", tmp_path, request, KIST_BUCKET_ACLS="1") as site:
+    with direct_site("rgw", tmp_path, request, serve=serve, KIST_BUCKET_ACLS="1") as site:
         ann = Uploader(site.ann)
         made = ann.create(acl=acl)
         fields, bucket = made["upload_form"]["fields"], made["upload_form"]["url"].rstrip("/")

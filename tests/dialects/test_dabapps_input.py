@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance.served import Site, disk_settings, memory_settings, serving
+from tests.acceptance.served import Serve, Site, disk_settings, memory_settings, serving
 from tests.dialects.dabapps_holder import MOUNTS, Uploader
+from tests.dialects.grounds import NO_ROUTE, only_asgi
+from tests.django_host.served import HOSTS
 
 from kist.asgi.options import HostOptions
 from kist.errors import StoreUnavailable
@@ -20,9 +22,9 @@ NO_TEXT = "Not a valid string."
 TOO_LONG = "Ensure this field has no more than 255 characters."
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with serving(disk_settings(tmp_path_factory.mktemp("home"), KIST_OPEN_UPLOADS="10000")) as found:
+@pytest.fixture(scope="module", params=list(HOSTS.values()), ids=list(HOSTS))
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with request.param(disk_settings(tmp_path_factory.mktemp("home"), KIST_OPEN_UPLOADS="10000")) as found:
         yield found
 
 
@@ -131,6 +133,7 @@ def test_fields_that_nobody_knows_are_passed_over(site: Site, ann: Uploader) -> 
 
 
 def test_a_store_that_is_down(site: Site, ann: Uploader, monkeypatch: pytest.MonkeyPatch) -> None:
+    only_asgi(site)
     made, done = ann.create(filename="a"), ann.upload(b"data")
     ann.post(made, b"data")
 
@@ -146,13 +149,15 @@ def test_a_store_that_is_down(site: Site, ann: Uploader, monkeypatch: pytest.Mon
     assert ann.complete(made).json == {"status": "COMPLETED"}
 
 
-def test_a_store_that_signs_nothing(tmp_path: Path) -> None:
-    with serving(memory_settings(tmp_path)) as site:
+def test_a_store_that_signs_nothing(tmp_path: Path, serve: Serve) -> None:
+    with serve(memory_settings(tmp_path)) as site:
         answer = Uploader(site.ann).ask({})
         assert (answer.status, set(answer.json)) == (409, {"detail"})
 
 
 def test_what_nobody_foresaw_shows_nothing(site: Site, ann: Uploader, monkeypatch: pytest.MonkeyPatch) -> None:
+    only_asgi(site)
+
     async def broken(*_: object) -> None:
         raise RuntimeError("a secret at /srv/kist")
 
@@ -162,22 +167,23 @@ def test_what_nobody_foresaw_shows_nothing(site: Site, ann: Uploader, monkeypatc
     assert b"secret" not in answer.body
 
 
-def test_paths_beside_the_contracts(ann: Uploader) -> None:
+def test_paths_beside_the_contracts(site: Site, ann: Uploader) -> None:
+    only_asgi(site, NO_ROUTE)
     for rest in ("/x/other/", "/x/complete/more/"):
         answer = ann.client.call("GET", ann.mount + rest)
         assert (answer.status, answer.json) == (404, {"detail": "Not found."})
 
 
-def test_types_that_the_operator_does_not_take(tmp_path: Path) -> None:
-    with serving(disk_settings(tmp_path, KIST_TYPES="image/*")) as site:
+def test_types_that_the_operator_does_not_take(tmp_path: Path, serve: Serve) -> None:
+    with serve(disk_settings(tmp_path, KIST_TYPES="image/*")) as site:
         ann = Uploader(site.ann)
         answer = ann.ask({"filename": "a.exe"})
         assert (answer.status, set(answer.json)) == (415, {"detail"})
         assert ann.create(filename="a.png")["upload_form"]["fields"]["Content-Type"] == "image/png"
 
 
-def test_bytes_that_break_a_rule(tmp_path: Path) -> None:
-    with serving(disk_settings(tmp_path, KIST_TYPE_MISMATCH="reject")) as site:
+def test_bytes_that_break_a_rule(tmp_path: Path, serve: Serve) -> None:
+    with serve(disk_settings(tmp_path, KIST_TYPE_MISMATCH="reject")) as site:
         ann = Uploader(site.ann)
         made = ann.create(filename="photo.png")
         ann.post(made, b"%PDF-1.7 and so on")
@@ -186,8 +192,8 @@ def test_bytes_that_break_a_rule(tmp_path: Path) -> None:
         assert (again.status, ann.fetch(made).status) == (404, 404)
 
 
-def test_wrong_keys_are_counted_here_as_well(tmp_path: Path) -> None:
-    with serving(disk_settings(tmp_path)) as site:
+def test_wrong_keys_are_counted_here_as_well(tmp_path: Path, serve: Serve) -> None:
+    with serve(disk_settings(tmp_path)) as site:
         wrong = Uploader(site.client("kist_0_wrong"))
         answers = [wrong.ask({}) for _ in range(25)]
         assert {answer.status for answer in answers[:20]} == {401}
@@ -196,8 +202,8 @@ def test_wrong_keys_are_counted_here_as_well(tmp_path: Path) -> None:
         assert Uploader(site.ann).ask({}).status == 201
 
 
-def test_as_many_as_may_be_open(tmp_path: Path) -> None:
-    with serving(disk_settings(tmp_path, KIST_OPEN_UPLOADS="1")) as site:
+def test_as_many_as_may_be_open(tmp_path: Path, serve: Serve) -> None:
+    with serve(disk_settings(tmp_path, KIST_OPEN_UPLOADS="1")) as site:
         ann = Uploader(site.ann)
         ann.create()
         answer = ann.ask({})
@@ -205,17 +211,17 @@ def test_as_many_as_may_be_open(tmp_path: Path) -> None:
         assert Uploader(site.bob).ask({}).status == 201
 
 
-def test_all_four_words_where_the_operator_lists_them(tmp_path: Path) -> None:
+def test_all_four_words_where_the_operator_lists_them(tmp_path: Path, serve: Serve) -> None:
     words = ("private", "public-read", "public-read-write", "authenticated-read")
-    with serving(disk_settings(tmp_path, KIST_VISIBILITIES=",".join(words))) as site:
+    with serve(disk_settings(tmp_path, KIST_VISIBILITIES=",".join(words))) as site:
         ann = Uploader(site.ann)
         for word in words:
             made = ann.upload(b"data", acl=word)
             assert site.ann.call("GET", f"/v1/files/{made['id']}").json["visibility"] == word
 
 
-def test_callers_without_a_key_where_they_are_let_in(tmp_path: Path) -> None:
-    with serving(disk_settings(tmp_path, KIST_ANONYMOUS="dabapps=guest")) as site:
+def test_callers_without_a_key_where_they_are_let_in(tmp_path: Path, serve: Serve) -> None:
+    with serve(disk_settings(tmp_path, KIST_ANONYMOUS="dabapps=guest")) as site:
         guest = Uploader(site.nobody)
         made = guest.upload(b"data", filename="a")
         assert (made["user"], guest.read(made).body) == ("guest", b"data")

@@ -6,6 +6,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from tests.django_host.site import configure, database
@@ -38,3 +39,18 @@ def alias_for(url: str, *, migrated: bool = False) -> Iterator[str]:
         connections[alias].close()
         del connections[alias]
         del connections.databases[alias]
+
+
+def with_tables(url: str) -> None:
+    """Make the tables of all apps in the database at ``url``."""
+    in_process()
+    with alias_for(url, migrated=True):
+        pass
+
+
+@cache
+def sqlite_template() -> Path:
+    """A SQLite file with the empty tables of all apps, to be copied."""
+    path = Path(tempfile.mkdtemp(prefix="kist-template-")) / "db.sqlite3"
+    with_tables(f"sqlite:///{path}")
+    return path

@@ -38,6 +38,12 @@ TEMPLATES = [
         },
     }
 ]
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"log": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["log"], "level": "INFO"},
+}
 
 
 def database(url: str) -> dict[str, Any]:
@@ -60,21 +66,23 @@ def configure(home: Path, url: str, kist: dict[str, Any] | None = None, **change
     import django
     from django.conf import settings
 
-    settings.configure(
-        BASE_DIR=home,
-        SECRET_KEY=SECRET,
-        ALLOWED_HOSTS=["127.0.0.1", "localhost", "testserver"],
-        INSTALLED_APPS=APPS,
-        MIDDLEWARE=MIDDLEWARE,
-        TEMPLATES=TEMPLATES,
-        ROOT_URLCONF="tests.django_host.urls",
-        DATABASES={"default": database(url)},
-        USE_TZ=True,
-        STATIC_URL="static/",
-        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
-        KIST=kist or {},
-        **changed,
-    )
+    own: dict[str, Any] = {
+        "BASE_DIR": home,
+        "SECRET_KEY": SECRET,
+        "ALLOWED_HOSTS": ["127.0.0.1", "localhost", "testserver"],
+        "INSTALLED_APPS": APPS,
+        "MIDDLEWARE": MIDDLEWARE,
+        "TEMPLATES": TEMPLATES,
+        "ROOT_URLCONF": "tests.django_host.urls",
+        "DATABASES": {"default": database(url)},
+        "USE_TZ": True,
+        "STATIC_URL": "static/",
+        "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],
+        "LOGGING": LOGGING,
+        "KIST": kist or {},
+    }
+    own["DATABASES"]["default"]["ATOMIC_REQUESTS"] = changed.pop("ATOMIC_REQUESTS", False)
+    settings.configure(**(own | changed))
     django.setup()
 
 
@@ -82,5 +90,5 @@ def from_environment() -> None:
     """Set Django up as the variables of a test server say."""
     import json
 
-    given = json.loads(os.environ["KIST_TEST_SITE"])
+    given = json.loads(os.environ["TEST_SITE"])
     configure(Path(given["home"]), given["database"], given["kist"], **given.get("changed", {}))

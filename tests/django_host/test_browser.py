@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +33,31 @@ UPLOADS = """
 """
 
 
-@pytest.fixture(params=["disk", "rgw"])
-def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+@contextmanager
+def serving(request: pytest.FixtureRequest, home: Path, **more: Any) -> Iterator[str]:
+    """The origin of a live project on the kind of store that the test is for."""
     browser()
-    settings: dict[str, Any] = on_disk(tmp_path)
+    settings: dict[str, Any] = on_disk(home) | more
     if request.param == "rgw":
         bucket = f"django-{uuid.uuid4().hex[:12]}"
         settings |= on_s3(request.getfixturevalue("rgw"), bucket)
-    with project(tmp_path, f"sqlite:///{tmp_path / 'db.sqlite3'}", settings), live() as origin:
+    with project(home, f"sqlite:///{home / 'db.sqlite3'}", settings), live() as origin:
         if request.param == "rgw":
             store: Any = assembled().ports.store
             drive(store.set_cors(bucket, [cors_rule((origin,))]))
+        yield origin
+
+
+@pytest.fixture(params=["disk", "rgw"])
+def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with serving(request, tmp_path) as origin:
+        yield origin
+
+
+@pytest.fixture(params=["disk", "rgw"])
+def narrow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where files are small."""
+    with serving(request, tmp_path, MAX_UPLOAD_SIZE=len(DATA) - 1) as origin:
         yield origin
 
 
@@ -101,3 +116,15 @@ def test_a_form_waits_for_its_upload(served: str, tmp_path: Path) -> None:
     with opened(served + acting(root, ADD, use), tmp_path / "profile"):
         assert told(PATIENCE) == "Still uploading: save again when it is done."
     assert not Llama.objects.exists()
+
+
+def test_a_file_that_is_too_large_is_told_of(narrow: str, tmp_path: Path) -> None:
+    use = """
+      const page = await loaded()
+      choose(page, 'a.txt')
+      await until(() => page.querySelector('.kist-upload-failed'))
+      return said(page)
+    """
+    root = user("root", is_staff=True, is_superuser=True)
+    with opened(narrow + acting(root, ADD, use), tmp_path / "profile"):
+        assert told(PATIENCE) == "The file is larger than is allowed here."

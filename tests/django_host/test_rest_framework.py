@@ -118,6 +118,7 @@ def test_a_share_does_not_make_a_file_ones_own(site: Path) -> None:
     file_id = elsewhere(str(bob.pk))
     drive(kist().shares.grant(Actor(str(bob.pk)), file_id, str(ann.pk), frozenset({Action.READ})))
     assert "does not exist" in str(refused(sent(file_id, ann)))
+    assert not UploadedFile.objects.filter(pk=file_id).exists(), "no row is made for it either"
 
 
 @pytest.mark.parametrize("context", [{}, {"request": None}, {"request": RequestFactory().get("/")}])

@@ -14,6 +14,7 @@ import pytest
 from tests.acceptance.served import memory_settings, serving
 from tests.docs.pages import DOCS, Page
 from tests.docs.transcripts import INTERRUPT, Reader, Step
+from tests.unit.asgi.asking import ask
 
 from kist.settings import read_settings
 
@@ -45,6 +46,15 @@ def test_what_the_store_that_is_shown_imports_is_there() -> None:
         if node.module != "kist.stores.shelf":
             module = importlib.import_module(node.module or "")
             assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
+
+
+async def test_the_application_that_is_shown_has_kist_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIST_HOME", str(tmp_path / "home"))
+    module = types.ModuleType("shown")
+    exec(compile(python("fastapi.md")[0], "fastapi.md", "exec"), module.__dict__)
+    async with module.app.router.lifespan_context(module.app):
+        assert (await ask(module.app, "GET", "/ready")).json == {}
+        assert (await ask(module.app, "GET", "/files/readyz")).status == 200
 
 
 @pytest.mark.parametrize("name", ["s3.md", "file-drop.md", "identity.md", "crowdbotics.md", "dabapps.md", "syncano.md"])

@@ -26,6 +26,7 @@ GUIDES = {
     "dabapps.md": 7,
     "syncano.md": 12,
     "s3sync.md": 14,
+    "fastapi.md": 12,
 }
 """How many steps of each are run at least."""
 

@@ -1,9 +1,10 @@
 """Console blocks of a page, carried out as a reader would, and what they show compared with what comes.
 
 A block of ``console`` is run unless a comment ``<!-- not run: why -->`` stands right before it. ``$ `` begins a
-command, ``> `` goes on with it, what follows is what it prints; a line ``…`` stands for any lines. ``make run`` and
-``kist serve`` start a server that goes on beside the later commands until a line ``^C``. Commands run in one folder,
-and exported variables last. The server's port, the folder, ids, keys and times differ each time and are not compared.
+command, ``> `` goes on with it, what follows is what it prints; a line ``…`` stands for any lines. ``make run``,
+``kist serve`` and ``uvicorn`` start a server that goes on beside the later commands until a line ``^C``. Commands run
+in one folder, and exported variables last. The server's port, the folder, ids, keys and times differ each time and are
+not compared.
 
 A page that does not start a server is followed beside one, with its admin's key as ``KEY``; a block of ``bash`` whose
 second line is ``# name.sh …`` lies there as that file.
@@ -44,7 +45,8 @@ _BLOCK = re.compile(r"(?P<before>[^\n]*\n)?^```console\n(?P<body>.*?)^```$", re.
 _SCRIPT = re.compile(r"^```bash\n(?P<body>#!.*\n# (?P<name>[\w-]+\.sh) .*?)^```$", re.DOTALL | re.MULTILINE)
 _TERMINAL = {"NO_COLOR": "1", "COLUMNS": "500", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 _SETTINGS = re.compile(r"(KIST|AWS|MINIO)_|S3_BUCKET|MAX_FILE|PATH_TO|(API_PORT|REGION|EXPIRE)$")
-_SERVES = re.compile(r"make run|(\.venv/bin/)?kist serve\b.*")
+_SERVES = re.compile(r"make run|(\.venv/bin/)?kist serve\b.*|\.venv/bin/uvicorn .*")
+_STARTED = re.compile(r"Ctrl-C|.*Press CTRL\+C")
 _LOGGED = '{"time":'
 """How a line of the server's log begins: it comes beside what is shown."""
 _WRAPPED = re.compile(r"\n {16}(?=\S)")
@@ -113,11 +115,12 @@ class Reader:
         self._server: subprocess.Popen[str] | None = None
         self._variables = variables
         plain = {name: value for name, value in os.environ.items() if not _SETTINGS.match(name)}
-        self._environment = plain | {"KIST_PORT": self.port, **_TERMINAL} | variables
+        self._environment = plain | {"KIST_PORT": self.port, "UVICORN_PORT": self.port, **_TERMINAL} | variables
         bin_ = folder / ".venv" / "bin"
         bin_.mkdir(parents=True)
-        for name in ("kist", "python"):
+        for name in ("kist", "python", "uvicorn"):
             (bin_ / name).symlink_to(Path(sys.executable).with_name(name))
+        (folder / "examples").symlink_to(ROOT / "examples")
         self._state.write_text("")
 
     def follow(self, step: Step) -> list[str]:
@@ -159,7 +162,7 @@ class Reader:
         lines = []
         for line in self._server.stdout:
             lines.append(line)
-            if line.startswith("Ctrl-C"):
+            if _STARTED.match(line):
                 break
         assert self._server.poll() is None, "the server ended: " + "".join(lines)
         return "".join(lines)
@@ -220,7 +223,7 @@ def prepare(text: str, reader: Reader) -> None:
     """Give the reader what a guide takes for granted: its scripts, and unless it starts one, a server and its key."""
     for match in _SCRIPT.finditer(text):
         (reader.folder / match["name"]).write_text(match["body"])
-    if "$ make run" not in text:
+    if "$ make run" not in text and "bin/uvicorn " not in text:
         reader.follow(Step("make run"))
         reader.follow(Step("export KEY=$(cat kist-data/admin-key)"))
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 from tests.faults.rig.home import compose, disk_settings
+from tests.faults.rig.site import Site
+from tests.servers.databases import execute
 
 from kist.model.actor import Actor
 from kist.model.upload import Intent
@@ -208,3 +210,13 @@ def test_program(home: Home, tmp_path: Path) -> None:
     spoilt = subprocess.run([*command, "--log", str(log)], capture_output=True, text=True, timeout=60, check=False)
     assert spoilt.returncode == 1
     assert spoilt.stdout.startswith("I2: ")
+
+
+def test_rows_in_postgresql(database: str, tmp_path: Path) -> None:
+    site = Site(tmp_path / "home", {}, Folder(tmp_path / "home" / "objects"), server=f"{database}?connections=2")
+    site.fill()
+    assert site.violations() == []
+    asyncio.run(execute(database, "UPDATE usage SET bytes = bytes + 1"))
+    assert [each[:2] for each in site.violations()] == ["I4"]
+    asyncio.run(execute(database, "UPDATE files SET state = 'removed'"))
+    assert {each[:2] for each in site.violations()} == {"I1", "I3", "I4"}

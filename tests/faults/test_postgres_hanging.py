@@ -14,11 +14,12 @@ from tests.servers.postgres import Cluster
 from tests.servers.tapped import tapped
 
 from kist.catalogues.postgresql.address import read_url
+from kist.catalogues.postgresql.pulse import LATE
 from kist.catalogues.postgresql.runner import PostgresRunner
 from kist.errors import CatalogueBusy
-from kist.model.changes import Add, Swap
+from kist.model.changes import Add, Count, Counter, Swap
 from kist.ports.catalogue import Catalogue
-from kist.testing.catalogue_samples import a_file, changed
+from kist.testing.catalogue_samples import a_file, an_upload, changed
 
 TOLD_WITHIN = 2.0
 BACK_WITHIN = 5.0
@@ -127,6 +128,24 @@ async def test_a_server_that_is_too_busy_for_one_connection_more(database: str) 
             await asyncio.sleep(0.05)
         assert len(await slow) == 1
         await runner.close()
+
+
+@pytest.mark.parametrize("mark", ["BEGIN\0", "the file", "COMMIT\0"])
+async def test_a_connection_that_dies_within_a_commit(database: str, mark: str) -> None:
+    """From some statement on nothing is heard any more: the commit is made on another connection, once."""
+    with tapped(database) as tap:
+        async with opened(tap.url) as catalogue:
+            await catalogue.commit(Add(a_file()), Add(an_upload()))  # which prepares the statements
+            began = time.monotonic()
+            file, one = a_file(), Count(owner="ann", counter=Counter.FILES, by=1)
+            tap.ignores = (file.id if mark == "the file" else mark).encode()
+            commit = asyncio.create_task(catalogue.commit(Add(file), Add(an_upload()), one))
+            await asyncio.sleep(0.3)
+            tap.ignores = b""
+            await commit
+            assert LATE < time.monotonic() - began < TOLD_WITHIN
+            assert await catalogue.file(file.id) == file
+            assert (await catalogue.usage("ann")).files == 1
 
 
 async def test_slow_work_is_waited_for(runner: PostgresRunner) -> None:

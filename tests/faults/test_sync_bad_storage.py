@@ -19,7 +19,7 @@ from tests.servers.server import S3Server
 from tests.sync.place import ROOT, Scene, scene
 
 from kist.model.job import Job, JobState, StepState, SyncOptions
-from kist.sync import transfer
+from kist.sync import patience, transfer
 
 MIB = 1 << 20
 FILES = 120
@@ -167,8 +167,10 @@ async def test_requests_that_are_never_answered(storm: Storm) -> None:
     await check(storm, job, all_of_it=True)
 
 
-async def test_a_storage_that_is_gone_for_a_while(storm: Storm) -> None:
-    """The job waits for it, and goes on."""
+async def test_a_storage_that_is_gone_for_a_while(storm: Storm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job waits for it, and goes on: longer than the tries last that a store gets which serves others."""
+    monkeypatch.setattr(patience, "_FIRST", 0.1)
+    monkeypatch.setattr(patience, "_LONGEST", 0.5)
     here, proxy, _ = storm
     fill(here)
     job = await here.kist.jobs.start(ROOT, str(here.folder), here.dest)
@@ -181,7 +183,7 @@ async def test_a_storage_that_is_gone_for_a_while(storm: Storm) -> None:
     )
     await far.wait()
     await asyncio.to_thread(proxy.down)
-    await asyncio.sleep(8)
+    await asyncio.sleep(4)
     assert not working.done()
     await asyncio.to_thread(proxy.up)
     await check(storm, await working, all_of_it=True)

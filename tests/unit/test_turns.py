@@ -14,7 +14,7 @@ from kist.chores.chore import Chore
 from kist.chores.schedule import run_schedule
 from kist.chores.turn import run_in_turn
 from kist.errors import CatalogueBusy
-from kist.model.changes import Hold, Lapse
+from kist.model.changes import Hold, Lapse, Spend
 from kist.model.moments import micros
 from kist.service.kist import Kist
 from kist.service.turns import TERM
@@ -72,6 +72,17 @@ async def test_a_process_that_stops_gives_its_turn_back(world: World) -> None:
     duty, other = Duty(60), join(world.ports)
     await beside(duty, world.kist, seconds=0.1)
     assert await other.turns.take("duty")
+
+
+async def test_what_is_over_is_forgotten_with_a_turn_that_is_given_back(world: World) -> None:
+    now = micros(world.clock.now())
+    for term, by in (("ann", 1), ("bob", 90_000_000)):
+        await world.catalogue.commit(Spend(term=term, by=by, at=now, at_most=now + by))
+    await world.kist.turns.take("duty")
+    world.clock.advance(1)
+    await world.kist.turns.give_back("duty")
+    left = [term for term in ("ann", "bob", "turn duty") if await world.catalogue.term(term)]
+    assert left == ["bob"]
 
 
 async def test_a_process_that_dies_loses_its_turn_after_a_while(world: World) -> None:

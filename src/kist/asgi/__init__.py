@@ -1,1 +1,5 @@
-"""The ASGI host: dialects served by Starlette on uvicorn, with our own deadlines."""
+"""The ASGI host: Starlette and uvicorn around the dialects, and ``KistApp``, which other applications mount."""
+
+from kist.asgi.mounting import KistApp, show_problem
+
+__all__ = ["KistApp", "show_problem"]

@@ -162,4 +162,8 @@ def raw_path(scope: Scope) -> str:
     raw = scope.get("raw_path")
     path = raw.decode("latin-1") if raw else quote(scope["path"])
     root: str = scope.get("root_path", "")
-    return path[len(root) :] or "/" if root and path.startswith(root) else path
+    # A proxy in front may have taken away what stands before the whole application, which the root names all the same.
+    for prefix in (root, root.removeprefix(scope.get("app_root_path", ""))):
+        if prefix and path.startswith(prefix):
+            return path[len(prefix) :] or "/"
+    return path

@@ -13,6 +13,9 @@ from kist.wire.call import Call, Headers, Query
 from kist.wire.heads import NO_BODY, HeaderPairs, head_of
 from kist.wire.reply import Reply
 
+KNOWN = "kist.actor"
+"""In a scope: whom the application around has recognised. No client can put anything there."""
+
 
 def read_call(scope: Scope, receive: Receive, params: dict[str, str], base_url: str) -> Call:
     """The call that ``scope`` describes. Its body is not touched."""
@@ -26,6 +29,7 @@ def read_call(scope: Scope, receive: Receive, params: dict[str, str], base_url: 
         headers=headers,
         address=client[0] if client else "",
         base_url=base_url,
+        known=scope.get(KNOWN),
         body=Body(_pull(receive)),
     )
 

@@ -9,11 +9,7 @@ from kist.service.kist import Kist
 
 
 async def expire(kist: Kist) -> int:
-    """End overdue uploads; drop old idempotency records, ended uploads and links, and terms that are over.
-
-    Returns how many rows went, without the terms.
-    """
-    await kist.upkeep.forget_terms()
+    """End overdue uploads; drop old idempotency records, ended uploads and links. Returns how many rows went."""
     ended = await kist.upkeep.end_overdue_uploads()
     return ended + await kist.upkeep.forget_old_requests() + await kist.upkeep.forget_ended()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import shlex
 import socket
@@ -21,16 +20,14 @@ from kist.asgi.options import HostOptions
 from kist.asgi.serving import address_of, bind, run, serve
 from kist.chores.chore import Chore
 from kist.chores.count import COUNT
-from kist.chores.schedule import CHORES, run_schedule
+from kist.chores.schedule import CHORES
 from kist.cli.hosts import is_loopback
 from kist.cli.options import DEBUG, chosen
 from kist.cli.processes import Inherited, Processes
 from kist.cli.shown import escaped
 from kist.errors import Misconfigured
 from kist.settings import Settings, read_settings
-from kist.system import SystemClock
-
-log = logging.getLogger("kist.server")
+from kist.working import at_work
 
 
 @click.command(name="serve", short_help="Serve files over HTTP.")
@@ -128,16 +125,8 @@ async def _work(
     kist = assembled.kist
     options = HostOptions(base_url=settings.address, origins=settings.origins, trusted_proxies=settings.trusted_proxies)
     app = build_asgi(kist, dialects(settings), options=options)
-    beside = [
-        asyncio.create_task(assembled.work.worker(kist).run(), name="jobs"),
-        asyncio.create_task(run_schedule(kist, SystemClock(), chores), name="chores"),
-    ]
-    for task in beside:
-        task.add_done_callback(_tell_end)
-    try:
+    async with at_work(kist, assembled.work, chores):
         await serve(app, listener, started=started)
-    finally:
-        await _end(beside)
 
 
 def _addressed(settings: Settings, listener: socket.socket) -> Settings:
@@ -147,17 +136,6 @@ def _addressed(settings: Settings, listener: socket.socket) -> Settings:
 def _reachable(listener: socket.socket) -> str:
     """The URL under which this machine reaches the server, also when it listens on all addresses."""
     return address_of(listener).replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]")
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _tell_end(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.error("the %s have stopped: restart the server", task.get_name(), exc_info=task.exception())
 
 
 def _greet(settings: Settings, url: str, key: str | None) -> None:

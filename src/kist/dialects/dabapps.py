@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 from mimetypes import MimeTypes
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -218,17 +217,11 @@ def _created(ticket: Ticket, asked: NewFile, call: Call, mount: str) -> Created:
         complete_url=f"{address}complete/",
         file=address,
         file_key=asked.file_key,
-        file_path=_path_of(call.base_url) + path,
+        file_path=call.prefix + path,
         filename=asked.filename,
         upload_form=UploadForm(ticket.url or "", dict(ticket.fields)),
         user=_user(upload.owner),
     )
-
-
-@lru_cache(maxsize=4)
-def _path_of(base_url: str) -> str:
-    """What stands before our paths where the public address has a path of its own."""
-    return urlsplit(base_url).path
 
 
 def _moment(time: datetime) -> str:

@@ -10,15 +10,15 @@ from kist.catalogues.sql.statements import Statement
 from kist.django.following import rows_for, tell
 from kist.django.runner import DjangoRunner
 from kist.model.changes import Change
-from kist.system import SystemClock
+from kist.ports.system import Clock
 
 
 class DjangoCatalogue(SqlCatalogue):
     """Rows in the database of that alias, in the caller's transaction where there is one."""
 
-    def __init__(self, alias: str) -> None:
+    def __init__(self, alias: str, clock: Clock) -> None:
         runner = DjangoRunner(alias)
-        super().__init__(runner, SystemClock() if runner.codec is SQLITE else None)
+        super().__init__(runner, clock if runner.codec is SQLITE else None)
         self._alias = alias
 
     async def commit(self, *changes: Change) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
-from threading import RLock
+from threading import Lock, RLock
 from typing import NamedTuple
 
 from django.apps import apps
@@ -79,9 +80,13 @@ def assemble(settings: Settings, database: str) -> Assembled:
     assert settings.secret is not None
     secret = settings.secret.reveal().encode()
     store = open_blocking_store(settings, clock, ids, secret, partial(public_url, settings))
-    catalogue = DjangoCatalogue(database)
-    ports = fill_ports(settings, clock, ids, right_here, store=store, catalogue=catalogue, secret=secret)
-    rates = Rates(catalogue, clock, per_actor=settings.rate_key, per_address=settings.rate_address)
+    catalogue = DjangoCatalogue(database, clock)
+    ports = replace(
+        fill_ports(settings, clock, ids, right_here, store=store, catalogue=catalogue, secret=secret),
+        count_at_once=True,  # web processes run no chores
+        alone=Lock,
+    )
+    rates = Rates(catalogue, clock, per_actor=settings.rate_key, per_address=settings.rate_address, alone=ports.alone())
     made = join(
         ports,
         recognise_token=token_reader(settings),

@@ -17,6 +17,7 @@ from kist.catalogues.sql.codecs import POSTGRES, SQLITE, Codec
 from kist.catalogues.sql.runner import Params
 from kist.catalogues.sql.statements import Statement, in_order
 from kist.django.meaning import Failure, is_lost, is_rolled_back, translate
+from kist.django.turns import turn
 from kist.errors import Misconfigured
 
 _CODECS: dict[str, Codec] = {"sqlite": SQLITE, "postgresql": POSTGRES}
@@ -62,7 +63,8 @@ class DjangoRunner:
         for pause in _PAUSES:
             attempt = _Attempt(self._alias)
             try:
-                return attempt.make(statements)
+                with turn(self._alias):
+                    return attempt.make(statements)
             except Failure as error:
                 self._forget_broken(error)
                 # Where nothing was committed, and nothing else is part of the transaction, the same may be tried again.

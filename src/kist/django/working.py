@@ -50,7 +50,7 @@ async def opened() -> AsyncIterator[Assembled]:
     assert settings.secret is not None
     secret = settings.secret.reveal().encode()
     store = open_store(settings, clock, ids, aside, secret)
-    catalogue = cast("Catalogue", ThreadedCatalogue(DjangoCatalogue(alias())))
+    catalogue = cast("Catalogue", ThreadedCatalogue(DjangoCatalogue(alias(), clock)))
     ports = fill_ports(settings, clock, ids, aside, store=store, catalogue=catalogue, secret=secret)
     kist = join(ports)
     try:

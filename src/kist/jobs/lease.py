@@ -17,6 +17,8 @@ from kist.ports.catalogue import Catalogue
 from kist.ports.system import Clock
 
 LEASE = timedelta(seconds=30)
+LEFT = timedelta(seconds=2)
+"""What remains of the lease of a worker that stops: requests that were cut off with it may still be carried out."""
 
 
 class HeldLease:
@@ -54,6 +56,13 @@ class HeldLease:
             more |= {"worker": None, "lease_until": None}
         async with self._one_at_a_time:
             await self._write(changes, state=state, **more)
+
+    async def leave(self) -> None:
+        """Nothing is done for the job here any more: another worker may have it in ``LEFT``."""
+        if self.job.state.ended or self.job.worker is None:
+            return
+        async with self._one_at_a_time:
+            await self._write((), lease_until=await self._catalogue.now() + LEFT)
 
     async def _write(self, changes: tuple[Change, ...], **wanted: object) -> None:
         after: Job = msgspec.structs.replace(self.job, **wanted)

@@ -38,7 +38,7 @@ class Worker:
         self._woken.set()
 
     async def run(self) -> None:
-        """Until cancelled. Jobs under way are then left to whoever takes them over."""
+        """Until cancelled. Jobs under way are then left to others, who have them within seconds."""
         try:
             while True:
                 await self._look()
@@ -77,6 +77,10 @@ class Worker:
         try:
             job = await self._carry_out(lease)
             log.info("job %d: %s %s", number, job.state.value, job.reason)
+        except asyncio.CancelledError:
+            with suppress(KistError):
+                await lease.leave()
+            raise
         except LeaseLost:
             log.warning("job %d: another worker has taken it over", number)
         except KistError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import AbstractContextManager, nullcontext
 
 from kist.errors import Clash
 from kist.model.changes import Spend
@@ -18,6 +19,9 @@ LEAST_WAIT = 0.02
 """Seconds for which a caller who has nothing left is refused without asking again, at least."""
 TIME_LIFE = 10.0
 """Seconds after which the catalogue is asked for its time again."""
+
+NO_THREADS: AbstractContextManager[object] = nullcontext()
+"""What an event loop takes turns by: it has one thread."""
 
 Rate = tuple[int, float]
 """So many requests in so many seconds."""
@@ -38,14 +42,23 @@ class Allowances:
     """A token bucket for each name in the catalogue; ``rate`` says how much it holds and how fast it fills again.
 
     What is lent is taken out of the bucket first, so all processes together never allow more. A caller who makes few
-    requests costs a commit for each, one who makes many a commit for up to a tenth of the rate.
+    requests costs a commit for each, one who makes many a commit for up to a tenth of the rate. ``alone``: what threads
+    that share it take turns by.
     """
 
-    def __init__(self, catalogue: Catalogue, clock: Clock, kind: str, rate: Rate) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        clock: Clock,
+        kind: str,
+        rate: Rate,
+        alone: AbstractContextManager[object] = NO_THREADS,
+    ) -> None:
         most, seconds = rate
         self._catalogue = catalogue
         self._clock = clock
         self._kind = kind
+        self._alone = alone
         self._each = max(1, round(seconds * 1_000_000 / most))
         self._whole = self._each * most
         self._life = seconds * SHARE
@@ -55,10 +68,12 @@ class Allowances:
 
     async def take(self, name: str) -> float:
         """Take one; 0, or the seconds to wait when there is none left."""
-        loan, now = self._loan(name), self._clock.ticks()
-        if loan.left and now < loan.good_until:
-            loan.left -= 1
-            return 0.0
+        now = self._clock.ticks()
+        with self._alone:
+            loan = self._loan(name)
+            if loan.left and now < loan.good_until:
+                loan.left -= 1
+                return 0.0
         if now < loan.refused_until:
             return loan.refused_until - now
         return await self._borrow(f"rate {self._kind} {name}", loan)
@@ -80,7 +95,8 @@ class Allowances:
         finally:
             loan.asked = False
         if size:
-            loan.size, loan.left, loan.begun = size, size - 1, begun
+            with self._alone:
+                loan.size, loan.left, loan.begun = size, size - 1, begun
             loan.good_until = begun + self._life
         else:
             loan.refused_until = self._clock.ticks() + max(wait, LEAST_WAIT)

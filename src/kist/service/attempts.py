@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from kist.errors import TooMany
 from kist.model.origin import origin_of
 from kist.ports.system import Clock
+from kist.service.allowances import NO_THREADS
 from kist.service.rates import TokenBuckets
 
 BURST = 20
@@ -19,9 +22,9 @@ class Attempts:
     have chosen can be guessed: there ``check`` comes first, or the one right guess would still be told from the rest.
     """
 
-    def __init__(self, clock: Clock, what: str = "keys") -> None:
+    def __init__(self, clock: Clock, what: str = "keys", alone: AbstractContextManager[object] = NO_THREADS) -> None:
         self._what = what
-        self._buckets = TokenBuckets(clock, (BURST, BURST * SECONDS_EACH))
+        self._buckets = TokenBuckets(clock, (BURST, BURST * SECONDS_EACH), alone)
 
     def check(self, address: str, at: str = "") -> None:
         """``TooMany`` when the address has no tries left, whatever it would try. ``at``: each thing has its own."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 from kist.errors import BadName, Invalid, NotAllowed, NotSignedIn
 from kist.model.actor import ANONYMOUS, Actor, Role, check_actor_id
 from kist.ports.gate import Recognises
 from kist.ports.system import Clock
+from kist.service.allowances import NO_THREADS
 from kist.service.attempts import Attempts
 from kist.service.keys import PREFIX, Keys
 from kist.service.rates import Rates
@@ -16,7 +18,8 @@ from kist.service.rates import Rates
 class Entry:
     """Judges credentials for every host and every dialect.
 
-    ``anonymous`` maps a dialect's name to the id of the actor as whom its callers without a credential act.
+    ``anonymous`` maps a dialect's name to the id of the actor as whom its callers without a credential act. ``alone``:
+    what threads that share it take turns by.
     """
 
     def __init__(
@@ -27,24 +30,30 @@ class Entry:
         recognise_token: Recognises | None = None,
         anonymous: Mapping[str, str] | None = None,
         rates: Rates | None = None,
+        alone: AbstractContextManager[object] = NO_THREADS,
     ) -> None:
         self._keys = keys
         self._rates = rates
-        self._attempts = Attempts(clock)
+        self._attempts = Attempts(clock, alone=alone)
         self._recognise_token = recognise_token
         self._anonymous = {dialect: Actor(actor) for dialect, actor in (anonymous or {}).items()}
 
-    async def admit(self, token: str | None, *, act_as: str | None, address: str, dialect: str) -> Actor:
+    async def admit(
+        self, token: str | None, *, act_as: str | None, address: str, dialect: str, known: Actor | None = None
+    ) -> Actor:
         """The actor who is calling.
 
         ``token`` is a key or a JWT, None when the caller gave none; then the actor is the dialect's anonymous one, or
-        ``ANONYMOUS``. ``act_as`` is the id of the user for whom an admin's application acts. ``NotSignedIn`` for a
-        wrong credential; ``TooMany`` after too many of those from one ``address``, or of any requests at all;
-        ``NotAllowed`` when somebody who is not an admin asks to act for another.
+        ``ANONYMOUS``. ``known`` is whom the application around has recognised: then no token counts. ``act_as`` is the
+        id of the user for whom an admin's application acts. ``NotSignedIn`` for a wrong credential; ``TooMany`` after
+        too many of those from one ``address``, or of any requests at all; ``NotAllowed`` when somebody who is not an
+        admin asks to act for another.
         """
         if self._rates is not None:
             await self._rates.count_address(address)
-        if token is None:
+        if known is not None:
+            actor = known
+        elif token is None:
             actor = self._anonymous.get(dialect, ANONYMOUS)
         else:
             try:
@@ -57,12 +66,6 @@ class Entry:
         if actor.signed_in and self._rates is not None:
             await self._rates.count_actor(actor.id)
         return actor
-
-    async def welcome(self, actor: Actor, *, address: str) -> None:
-        """Note a request of somebody whom the host knows already. ``TooMany`` as with ``admit``."""
-        if self._rates is not None:
-            await self._rates.count_address(address)
-            await self._rates.count_actor(actor.id)
 
     async def _recognise(self, token: str) -> Actor:
         if self._recognise_token is not None and not token.startswith(PREFIX):

@@ -1,8 +1,8 @@
 """Links: a way to read without credentials, for a limited time.
 
 A link works while it is not revoked, not expired and not used up, and while who made it may read the file. A use is
-committed before it is granted where it is limited or behind a password; others are written down together, a little
-later, because a write for each read would be all that the server does.
+committed before it is granted where it is limited or behind a password, or where the host runs no chores; others are
+written down together, a little later, because a write for each read would be all that the server does.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Links:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
-        self._attempts = Attempts(ports.clock, "passwords")
+        self._attempts = Attempts(ports.clock, "passwords", ports.alone())
         self._used: dict[str, tuple[int, File]] = {}
 
     async def make(self, actor: Actor, file_ids: Sequence[str], terms: LinkTerms = LinkTerms()) -> MadeLinks:
@@ -118,7 +118,7 @@ class Links:
         if not used:
             if link.max_uses is not None and link.uses >= link.max_uses:
                 raise LinkMissing("there is no such link")
-        elif link.counted_first:
+        elif link.counted_first or self._ports.count_at_once:
             try:
                 await self._ports.catalogue.commit(Use(link=link.id, at=now), self._entry(link.id, file, 1))
             except Clash as clash:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -23,7 +25,8 @@ class Ports:
     """The sockets of the service, filled in by the composition root.
 
     ``bucket`` is the base bucket. ``verify_reads``: hash whole downloads while they are sent, for stores whose bytes
-    come over a network.
+    come over a network. ``count_at_once``: write each use of a link down with the read, where no chore does it later.
+    ``alone`` makes what threads take turns by, where several share this Kist.
     """
 
     store: ObjectStore
@@ -38,6 +41,8 @@ class Ports:
     verify_reads: bool = False
     origins: tuple[str, ...] = ()
     stream_links: bool = False
+    count_at_once: bool = False
+    alone: Callable[[], AbstractContextManager[object]] = nullcontext
     contracts: Contracts = field(default_factory=Contracts)
     saving: SavesFiles | None = None
     roots: NamesFolders | None = None

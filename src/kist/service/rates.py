@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import AbstractContextManager
 
 from kist.errors import TooMany
 from kist.model.origin import origin_of
 from kist.ports.catalogue import Catalogue
 from kist.ports.system import Clock
-from kist.service.allowances import MOST_KNOWN, Allowances, Rate
+from kist.service.allowances import MOST_KNOWN, NO_THREADS, Allowances, Rate
 
 
 class TokenBuckets:
-    """A token bucket by name: ``rate`` says how much it holds and how fast it fills again."""
+    """A token bucket by name: ``rate`` says how much it holds and how fast it fills again.
 
-    def __init__(self, clock: Clock, rate: Rate) -> None:
+    ``alone``: what threads that share it take turns by.
+    """
+
+    def __init__(self, clock: Clock, rate: Rate, alone: AbstractContextManager[object] = NO_THREADS) -> None:
         self._clock = clock
+        self._alone = alone
         self._most, seconds = rate
         self._each = seconds / self._most
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, name: str) -> float:
         """0 when there is one to take, else the seconds until there is. Takes none."""
-        return max(0.0, 1 - self._filled(name)) * self._each
+        with self._alone:
+            return max(0.0, 1 - self._filled(name)) * self._each
 
     def take(self, name: str) -> float:
         """Take one; 0, or the seconds to wait when there is none left."""
-        left = self._filled(name)
-        allowed = left >= 1
-        self._left[name] = (left - 1 if allowed else left, self._clock.ticks())
-        self._left.move_to_end(name)
-        if len(self._left) > MOST_KNOWN:
-            self._left.popitem(last=False)
+        with self._alone:
+            left = self._filled(name)
+            allowed = left >= 1
+            self._left[name] = (left - 1 if allowed else left, self._clock.ticks())
+            self._left.move_to_end(name)
+            if len(self._left) > MOST_KNOWN:
+                self._left.popitem(last=False)
         return 0.0 if allowed else (1 - left) * self._each
 
     def _filled(self, name: str) -> float:
@@ -45,10 +52,16 @@ class Rates:
     """The operator's limits on requests, for all processes that share the catalogue; none where none are set."""
 
     def __init__(
-        self, catalogue: Catalogue, clock: Clock, *, per_actor: Rate | None = None, per_address: Rate | None = None
+        self,
+        catalogue: Catalogue,
+        clock: Clock,
+        *,
+        per_actor: Rate | None = None,
+        per_address: Rate | None = None,
+        alone: AbstractContextManager[object] = NO_THREADS,
     ) -> None:
-        self._actors = None if per_actor is None else Allowances(catalogue, clock, "actor", per_actor)
-        self._addresses = None if per_address is None else Allowances(catalogue, clock, "address", per_address)
+        self._actors = None if per_actor is None else Allowances(catalogue, clock, "actor", per_actor, alone)
+        self._addresses = None if per_address is None else Allowances(catalogue, clock, "address", per_address, alone)
 
     async def count_address(self, address: str) -> None:
         """Note a request from ``address``. ``TooMany`` when it has made too many."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import cached_property
 
 from kist.errors import Clash
-from kist.model.changes import Hold
+from kist.model.changes import Hold, Lapse
 from kist.model.moments import length_micros, micros
 from kist.service.ports import Ports
 
@@ -33,10 +33,10 @@ class Turns:
         return True
 
     async def give_back(self, name: str) -> None:
-        """Let others have it at once."""
+        """Let others have it at once. All terms that are over are forgotten with it, also those of requests."""
         now = micros(await self._ports.catalogue.now())
         try:
-            await self._ports.catalogue.commit(self._hold(name, now, now))
+            await self._ports.catalogue.commit(self._hold(name, now, now), Lapse(now))
         except Clash:
             return  # it was lost meanwhile
 

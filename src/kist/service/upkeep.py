@@ -7,11 +7,10 @@ from contextlib import suppress
 from datetime import datetime
 
 from kist.errors import Broken, BucketMissing, BucketNotEmpty, Clash, FileMissing, JobMissing, KistError
-from kist.model.changes import Drop, Lapse
+from kist.model.changes import Drop
 from kist.model.ends import BucketEnd, read_end
 from kist.model.file import File, FileState
 from kist.model.link import Link
-from kist.model.moments import micros
 from kist.model.place import TRASH, Place
 from kist.model.rows import Doomed
 from kist.model.upload import Upload, UploadState
@@ -73,10 +72,6 @@ class Upkeep:
             if done < BATCH:
                 break
         return dropped
-
-    async def forget_terms(self) -> None:
-        """Forget the turns that nobody has any more, and the allowances that are whole again."""
-        await self._ports.catalogue.commit(Lapse(micros(await self._now())))
 
     async def forget_old_requests(self) -> int:
         """Drop the idempotency records whose day is over. Returns how many were dropped."""

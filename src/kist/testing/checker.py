@@ -5,6 +5,7 @@ disk store, reads the database with plain SQL and believes only the log of what 
 
     python -m kist.testing.checker --database HOME/kist.sqlite --store HOME/objects --log clients.jsonl
 
+(or ``--database postgresql://…``)
 prints one line for each violation and exits with 1 when there is any. Nothing may be writing at the same time.
 
 I1 every acknowledged file is there with its bytes · I2 every ready row has its object with its size and checksum ·
@@ -24,20 +25,19 @@ import argparse
 import hashlib
 import json
 import os
-import sqlite3
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
+
+from kist.testing.checker_rows import Row, Rows, read_rows
 
 BLOCK = 1 << 20
 OURS = ".kist/"
 TEMPORARY = ".tmp"
 
-Row: TypeAlias = Mapping[str, Any]
 At: TypeAlias = tuple[str, str]  # bucket and key
 Shown: TypeAlias = tuple[str, str] | None  # the name and the sha256 of a file, None when it is gone
 
@@ -82,41 +82,8 @@ class Folder:
                 yield block
 
 
-class Rows(NamedTuple):
-    """The tables, as far as they matter here."""
-
-    files: list[Row]
-    uploads: list[Row]
-    doomed: list[Row]
-    usage: list[Row]
-    integrity: str
-
-    @property
-    def under_way(self) -> list[Row]:
-        """The uploads that have not ended."""
-        return [row for row in self.uploads if row["state"] in ("open", "sealing")]
-
-
-def read_rows(database: Path) -> Rows:
-    """Everything at one moment."""
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, isolation_level=None)) as connection:
-        connection.row_factory = sqlite3.Row
-        connection.execute("BEGIN")
-        return Rows(
-            _all(connection, "SELECT * FROM files"),
-            _all(connection, "SELECT * FROM uploads"),
-            _all(connection, "SELECT * FROM doomed"),
-            _all(connection, "SELECT * FROM usage"),
-            connection.execute("PRAGMA integrity_check").fetchone()[0],
-        )
-
-
-def _all(connection: sqlite3.Connection, sql: str) -> list[Row]:
-    return [dict(row) for row in connection.execute(sql)]
-
-
 def check(
-    database: Path,
+    database: Path | str,
     objects: Objects,
     log: Iterable[Row] = (),
     *,
@@ -124,7 +91,7 @@ def check(
     settled: bool = False,
     now: float | None = None,
 ) -> list[str]:
-    """Every violation as a sentence.
+    """Every violation as a sentence. ``database``: the file of SQLite, or the URL of PostgreSQL.
 
     ``grace``: seconds that an object without a row may have. ``settled``: the chores have run after all deadlines, so
     nothing may be under way any more. ``now``: seconds since 1970.
@@ -316,7 +283,7 @@ def read_log(path: Path) -> Iterator[Row]:
 def main(arguments: list[str] | None = None) -> int:
     """The program. Returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m kist.testing.checker", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--database", type=Path, required=True, help="the SQLite file")
+    parser.add_argument("--database", required=True, help="the SQLite file, or the URL of PostgreSQL")
     parser.add_argument("--store", type=Path, required=True, help="the folder of the disk store")
     parser.add_argument("--log", type=Path, help="what clients asked and were told, as JSON lines")
     parser.add_argument("--grace", type=float, default=0.0, help="seconds that an object without a row may have")

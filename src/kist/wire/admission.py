@@ -17,13 +17,10 @@ MOST_DIGITS = 18
 
 
 class Admits(Protocol):
-    async def admit(self, token: str | None, *, act_as: str | None, address: str, dialect: str) -> Actor:
+    async def admit(
+        self, token: str | None, *, act_as: str | None, address: str, dialect: str, known: Actor | None = None
+    ) -> Actor:
         """The actor who is calling; ``NotSignedIn``, ``TooMany`` or ``NotAllowed``."""
-
-
-class Welcomes(Protocol):
-    async def welcome(self, actor: Actor, *, address: str) -> None:
-        """Note a request of somebody whom the host knows already; ``TooMany``."""
 
 
 async def admit(
@@ -32,8 +29,9 @@ async def admit(
     """Set the actor of ``call``, or raise when they may not use ``route``. ``origins``: whose pages are trusted."""
     if route.needs is Needs.NOTHING:
         return
-    token = credential(call, dialect)
-    actor = await entry.admit(token, act_as=act_as(call), address=call.address, dialect=dialect.name)
+    # Whom the application around has recognised may have come by a cookie: that is judged like no credential at all.
+    token = credential(call, dialect) if call.known is None else None
+    actor = await entry.admit(token, act_as=act_as(call), address=call.address, dialect=dialect.name, known=call.known)
     if actor.signed_in:
         if token is None:
             refuse_foreign_pages(call, origins)
@@ -42,9 +40,9 @@ async def admit(
     _let_in(call, route, actor)
 
 
-async def admit_known(call: Call, route: Route, actor: Actor, entry: Welcomes) -> None:
-    """The same for somebody whom the host has recognised by its own means, pages of other sites ruled out."""
-    await entry.welcome(actor, address=call.address)
+async def admit_known(call: Call, route: Route, dialect: Dialect, entry: Admits) -> None:
+    """The same where the host has recognised the caller and has ruled out pages of other sites by its own means."""
+    actor = await entry.admit(None, act_as=None, address=call.address, dialect=dialect.name, known=call.known)
     _let_in(call, route, actor)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from urllib.parse import parse_qsl
+from functools import lru_cache
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -92,7 +93,8 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
 
     ``params`` come from the route's path template, percent-decoded once. ``actor`` is set by the host once the caller
     is admitted. ``address`` is the peer's. ``base_url`` is the public address of this server, without a trailing
-    slash, from the settings: the Host header is never believed. ``state`` belongs to the host.
+    slash, from the settings: the Host header is never believed. ``known`` is whom an application around this one has
+    recognised. ``state`` belongs to the host.
     """
 
     method: str
@@ -101,13 +103,24 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     query: Query = msgspec.field(default_factory=Query)
     headers: Headers = msgspec.field(default_factory=Headers)
     actor: Actor = ANONYMOUS
+    known: Actor | None = None
     address: str = ""
     base_url: str = ""
     body: Body = msgspec.field(default_factory=lambda: Body(nothing, 0))
     state: object = None
 
     @property
+    def prefix(self) -> str:
+        """What stands before the paths of our routes in the public address, without a trailing slash."""
+        return _path_of(self.base_url)
+
+    @property
     def content_type(self) -> str:
         """The media type of the body in lower case, without parameters; empty when there is none."""
         value = self.headers.get("content-type")
         return value.partition(";")[0].strip().lower() if value else ""
+
+
+@lru_cache(maxsize=4)
+def _path_of(url: str) -> str:
+    return urlsplit(url).path

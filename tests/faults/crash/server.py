@@ -36,8 +36,13 @@ async def main(arguments: argparse.Namespace) -> None:
     kist = await compose(settings, clock=clock, ids=SystemIds(), limits=limits, points=points)
     app = build_asgi(kist, dialects(settings), options=HostOptions(base_url=url))
     every = timedelta(seconds=arguments.every)
+    # Without turns, whose commits the failpoints would count: it is alone with its home.
     # Without those that look around: a probe cut off leaves objects that only the audit of the next day sweeps.
-    chores = tuple(dataclasses.replace(chore, every=every) for chore in CHORES if chore.name not in ("probe", "audit"))
+    chores = tuple(
+        dataclasses.replace(chore, every=every, everywhere=True)
+        for chore in CHORES
+        if chore.name not in ("probe", "audit")
+    )
     duty = asyncio.create_task(run_schedule(kist, clock, chores))
     try:
         await serve(app, listener, started=lambda: print(url, flush=True))

@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,9 +67,11 @@ class NoAnswer(Exception):
 
 
 class Client:
-    """Asks one server with one key. Each request has a connection of its own."""
+    """Asks one server with one key. Each request has a connection of its own. ``pause``: seconds between two blocks of
+    what it sends, always in chunks then."""
 
-    def __init__(self, url: str, key: str, ledger: Ledger, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, url: str, key: str, ledger: Ledger, *, timeout: float = TIMEOUT, pause: float = 0) -> None:
+        self._pause = pause
         self._address = urlsplit(url).netloc
         self._key = key
         self._ledger = ledger
@@ -78,11 +81,11 @@ class Client:
         """Upload a new file; None when there was no answer."""
         number = self._ledger.ask("put", name=name, sha256=sha256(data))
         headers = {} if repeat is None else {"Idempotency-Key": repeat}
-        return self._judged(number, None, "POST", f"/v1/files?name={quote(name)}", body(data, chunked), headers)
+        return self._judged(number, None, "POST", f"/v1/files?name={quote(name)}", self._body(data, chunked), headers)
 
     def replace(self, file_id: str, data: bytes, *, chunked: bool = False) -> Answer | None:
         number = self._ledger.ask("replace", file=file_id, sha256=sha256(data))
-        return self._judged(number, file_id, "PUT", f"/v1/files/{file_id}/content", body(data, chunked))
+        return self._judged(number, file_id, "PUT", f"/v1/files/{file_id}/content", self._body(data, chunked))
 
     def rename(self, file_id: str, name: str) -> Answer | None:
         number = self._ledger.ask("rename", file=file_id, name=name)
@@ -117,6 +120,9 @@ class Client:
         finally:
             connection.close()
 
+    def _body(self, data: bytes, chunked: bool) -> bytes | Iterator[bytes]:
+        return body(data, chunked) if not self._pause else paused(data, self._pause)
+
     def _judged(
         self,
         number: int,
@@ -142,6 +148,12 @@ class Client:
 
 def body(data: bytes, chunked: bool) -> bytes | Iterator[bytes]:
     return (data[start : start + BLOCK] for start in range(0, len(data), BLOCK)) if chunked else data
+
+
+def paused(data: bytes, pause: float) -> Iterator[bytes]:
+    for start in range(0, len(data), BLOCK):
+        time.sleep(pause)
+        yield data[start : start + BLOCK]
 
 
 def sha256(data: bytes) -> str:

@@ -39,6 +39,12 @@ class S3Bucket:
             for each in page.get("Uploads", ()):
                 yield Found(self._bucket, each["Key"], each["Initiated"].timestamp())
 
+    def etags(self, prefix: str) -> dict[str, str]:
+        """The ETags of all objects below ``prefix``, by what follows it."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        found = [each for page in pages for each in page.get("Contents", ())]
+        return {each["Key"].removeprefix(prefix): each["ETag"].strip('"') for each in found}
+
     def blocks(self, bucket: str, key: str) -> Iterator[bytes]:
         try:
             body = self._s3.get_object(Bucket=bucket, Key=key)["Body"]

@@ -54,17 +54,21 @@ class Site:
     objects: Objects
     key: str = ""
     kept: str = ""
+    server: str | None = None
+    """The URL of the PostgreSQL that holds the rows, if one does."""
 
     def __post_init__(self) -> None:
         self.settings = {"KIST_HOME": str(self.home), **self.store}
+        if self.server is not None:
+            self.settings |= {"KIST_DATABASE": self.server, "KIST_SECRET": secrets.token_hex(32)}
         self.ledger = Ledger(self.home.with_suffix(".jsonl"))
 
     @property
-    def database(self) -> Path:
-        return self.home / "kist.sqlite"
+    def database(self) -> Path | str:
+        return self.server or self.home / "kist.sqlite"
 
-    def client(self, url: str, *, timeout: float = 40.0) -> Client:
-        return Client(url, self.key, self.ledger, timeout=timeout)
+    def client(self, url: str, *, timeout: float = 40.0, pause: float = 0) -> Client:
+        return Client(url, self.key, self.ledger, timeout=timeout, pause=pause)
 
     def fill(self) -> None:
         """Make the home, the key and the file."""
@@ -129,11 +133,12 @@ def disk_site(home: Path) -> Site:
     return Site(home, {}, Folder(home / "objects"))
 
 
-def s3_site(home: Path, server: S3Server, *, through: str | None = None) -> Site:
-    """A site in a new bucket. ``through``: the endpoint of a proxy that stands before the server."""
+def s3_site(home: Path, server: S3Server, *, through: str | None = None, rows: str | None = None) -> Site:
+    """A site in a new bucket. ``through``: the endpoint of a proxy that stands before the server; ``rows``: the URL of
+    the PostgreSQL to use instead of SQLite."""
     bucket = f"kist-{secrets.token_hex(6)}"
     s3_client(server).create_bucket(Bucket=bucket)
-    return Site(home, s3_store(server, bucket, through), S3Bucket(server, bucket))
+    return Site(home, s3_store(server, bucket, through), S3Bucket(server, bucket), server=rows)
 
 
 def s3_store(server: S3Server, bucket: str, through: str | None = None) -> dict[str, str]:

@@ -34,7 +34,9 @@ SIGNED_IN = {"Authorization": "Bearer ann"}
 class ToyEntry:
     """The token is the actor's id; ``root`` is an admin, ``wrong`` is nobody."""
 
-    async def admit(self, token: str | None, *, act_as: str | None, address: str, dialect: str) -> Actor:
+    async def admit(
+        self, token: str | None, *, act_as: str | None, address: str, dialect: str, known: Actor | None = None
+    ) -> Actor:
         if token in ("", "wrong"):
             raise NotSignedIn("this key is not valid")
         if token is None:

@@ -28,6 +28,11 @@ class Answer:
         self._blocks = [body] if isinstance(body, bytes) else list(body)
         self._cut = cut
 
+    def __repr__(self) -> str:
+        """Without an address, since tests are named by it: every process has to give them the same names."""
+        said = b"".join(self._blocks).decode(errors="replace")
+        return f"{self.status} {said.partition('<Code>')[2].partition('<')[0]}".rstrip()
+
     async def block(self) -> bytes:
         assert not self.closed, "an answer is not read after it was closed"
         if self._blocks:

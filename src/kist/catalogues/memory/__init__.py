@@ -12,7 +12,7 @@ from typing import TypeVar, get_args
 
 import msgspec
 
-from kist.catalogues.memory.matching import differences, guarded, matches, rank, unchanged
+from kist.catalogues.memory.matching import differences, guarded, matches, rank, set_row, unchanged
 from kist.catalogues.memory.terms import Terms
 from kist.errors import BucketMissing, Clash, FileMissing, JobMissing, KeyMissing, LinkMissing, UploadMissing
 from kist.model.bucket import Bucket
@@ -320,8 +320,8 @@ class MemoryCatalogue:
         ):
             return None
         table, key = self._tables[type(row)], row_id(row)
-        _set(table, key, after)
-        return lambda: _set(table, key, before)
+        set_row(table, key, after)
+        return lambda: set_row(table, key, before)
 
     def _count(self, change: Count) -> Undo | None:
         owner, counter = change.owner, str(change.counter)
@@ -331,7 +331,7 @@ class MemoryCatalogue:
         if change.at_most is not None and total > change.at_most:
             return None
         self._usage[owner] = msgspec.structs.replace(usage, **{counter: total})
-        return lambda: _set(self._usage, owner, before)
+        return lambda: set_row(self._usage, owner, before)
 
     def _use(self, change: Use) -> Undo | None:
         link = self._row(Link, change.link)
@@ -386,17 +386,6 @@ def clash(index: int, change: Change) -> Clash:
     if isinstance(change, Count | Use | Spend):
         return Clash("the limit would be exceeded", change=index)
     return Clash("somebody else changed this first: read it again and decide again", change=index)
-
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-def _set(table: dict[K, V], key: K, value: V | None) -> None:
-    if value is None:
-        table.pop(key, None)
-    else:
-        table[key] = value
 
 
 def _first(limit: int, rows: Iterable[R], order: Callable[[R], tuple[object, ...]]) -> tuple[R, ...]:

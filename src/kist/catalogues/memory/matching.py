@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 
@@ -11,6 +12,17 @@ from kist.model.changes import GUARDS, Row
 from kist.model.file import File, FileState
 from kist.model.names import fold
 from kist.model.query import Cursor, FileQuery, Sort
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def set_row(table: dict[K, V], key: K, value: V | None) -> None:
+    """Put ``value`` there, or take away what is there."""
+    if value is None:
+        table.pop(key, None)
+    else:
+        table[key] = value
 
 
 def guarded(row: Row) -> tuple[object, ...]:

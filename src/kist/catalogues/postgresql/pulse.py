@@ -25,11 +25,13 @@ INTERVAL = 0.3  # seconds until it is asked again
 _NAME = "kist pulse"
 
 _IDLE = """
-    SELECT each.pid, activity.state_change::text, extract(epoch FROM clock_timestamp() - activity.state_change)::float8
+    SELECT each.pid, activity.state_change::text, CASE activity.state
+        WHEN 'idle' THEN extract(epoch FROM clock_timestamp() - activity.state_change)::float8 END
     FROM unnest($1::int[]) AS each(pid) LEFT JOIN pg_stat_activity AS activity ON activity.pid = each.pid
     WHERE activity.pid IS NULL OR activity.state LIKE 'idle%'
 """
-"""Those of the server's processes that have nothing to do, since when, and for how long; or are there no longer."""
+"""Those of the server's processes that have nothing to do, since when, and, outside of a transaction, for how long; or
+are there no longer. (Within one, answers are short: who is not told anything further there has not been heard.)"""
 
 _Idle = frozenset[tuple[int, str | None]]
 
@@ -159,13 +161,13 @@ class Pulse:
         return self._heard > now - ANSWER / 2 or now > asked + 1.5 * ANSWER
 
     async def _ask(self, begun: dict[int, float]) -> _Idle:
-        """Those processes that have had nothing to do since before the time that is told with each."""
+        """Those that have had nothing to do since before the time that is told with each, or within a transaction."""
         now, processes = self._now(), list(begun) if self.knows_processes else []
         async with asyncio.timeout(ANSWER):
             if self._own is None:
                 self._own = await asyncpg.connect(self._url, server_settings={"application_name": _NAME})
             rows = await self._own.fetch(_IDLE, processes)
-        return frozenset((pid, since) for pid, since, length in rows if since is None or now - length < begun[pid])
+        return frozenset((pid, since) for pid, since, length in rows if length is None or now - length < begun[pid])
 
     def _hang_up(self) -> None:
         if self._own is not None:

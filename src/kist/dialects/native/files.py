@@ -40,11 +40,11 @@ async def create(call: Call, kist: Kist) -> Reply:
     query = decode_query(call.query, CreateQuery)
     repeat = repeat_of(call)
     if call.content_type == FORM_DATA:
-        return _created(await _create_by_form(call, kist, query, repeat))
+        return _created(await _create_by_form(call, kist, query, repeat), call)
     if query.name is None:
         raise BadName("a raw body needs a name: add ?name=, or send a form with a part named file")
     intent = _intent(declared_by_call(call), query.name, query, repeat)
-    return _created(await kist.uploads.receive(call.actor, intent, call.body))
+    return _created(await kist.uploads.receive(call.actor, intent, call.body), call)
 
 
 async def _create_by_form(call: Call, kist: Kist, query: CreateQuery, repeat: Repeat | None) -> File:
@@ -71,7 +71,7 @@ async def create_from_base64(call: Call, kist: Kist) -> Reply:
     repeat = repeat_of(call)
     earlier = await kist.uploads.earlier(call.actor, repeat)
     if earlier is not None:
-        return _created(earlier)
+        return _created(earlier, call)
     sent, decoded = await read_base64(call, limit=kist.limits.max_base64_size)
     intent = Intent(
         name=sent.name,
@@ -81,7 +81,7 @@ async def create_from_base64(call: Call, kist: Kist) -> Reply:
         door=Door.BASE64,
         repeat=repeat,
     )
-    return _created(await kist.uploads.receive(call.actor, intent, body_of(decoded.content)))
+    return _created(await kist.uploads.receive(call.actor, intent, body_of(decoded.content)), call)
 
 
 async def list_files(call: Call, kist: Kist) -> Reply:
@@ -143,8 +143,8 @@ def _precondition(call: Call) -> Precondition | None:
     return None if wanted is None else lambda file: names_strongly(wanted, file.etag)
 
 
-def _created(file: File) -> Reply:
-    return Reply.json(shape_file(file), status=201, headers=[("location", f"/v1/files/{file.id}")])
+def _created(file: File, call: Call) -> Reply:
+    return Reply.json(shape_file(file), status=201, headers=[("location", f"{call.prefix}/v1/files/{file.id}")])
 
 
 _UPLOAD_ERRORS = (BadName, BucketMissing, Incomplete, TooLarge, InProgress)

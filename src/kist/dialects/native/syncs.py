@@ -119,7 +119,7 @@ async def start(call: Call, kist: Kist) -> Reply:
     dest, _ = await _end(call, kist, asked.dest)
     options: SyncOptions = msgspec.structs.replace(options_of(asked), beneath=beneath)
     repeat = repeat_of(call, asked.without_keys())
-    return _accepted(await kist.jobs.start(call.actor, source, dest, options, repeat=repeat, keys=asked.keys))
+    return _accepted(await kist.jobs.start(call.actor, source, dest, options, repeat=repeat, keys=asked.keys), call)
 
 
 async def _end(call: Call, kist: Kist, text: str) -> tuple[str, str | None]:
@@ -147,23 +147,23 @@ async def read(call: Call, kist: Kist) -> Reply:
 async def confirm(call: Call, kist: Kist) -> Reply:
     """Say yes to the plan of a job."""
     asked = Confirmation() if call.body.length == 0 else await decode_body(call, Confirmation)
-    return _accepted(await kist.jobs.confirm(call.actor, call.params["id"], asked.plan))
+    return _accepted(await kist.jobs.confirm(call.actor, call.params["id"], asked.plan), call)
 
 
 async def cancel(call: Call, kist: Kist) -> Reply:
     """End a job before its next operation."""
-    return _accepted(await kist.jobs.cancel(call.actor, call.params["id"]))
+    return _accepted(await kist.jobs.cancel(call.actor, call.params["id"]), call)
 
 
 async def resume(call: Call, kist: Kist) -> Reply:
     """Go on with a job."""
-    return _accepted(await kist.jobs.resume(call.actor, call.params["id"], keys=await sent_keys(call)))
+    return _accepted(await kist.jobs.resume(call.actor, call.params["id"], keys=await sent_keys(call)), call)
 
 
 async def undo(call: Call, kist: Kist) -> Reply:
     """Take back what a job did, by a new one."""
     keys = await sent_keys(call)
-    return _accepted(await kist.jobs.undo(call.actor, call.params["id"], repeat=repeat_of(call), keys=keys))
+    return _accepted(await kist.jobs.undo(call.actor, call.params["id"], repeat=repeat_of(call), keys=keys), call)
 
 
 async def events(call: Call, kist: Kist) -> Reply:
@@ -242,8 +242,8 @@ def job_page(found: tuple[Job, ...], limit: int) -> JobPage:
     return JobPage(tuple(map(shape_job, items)), str(items[-1].number) if len(found) > limit else None)
 
 
-def _accepted(job: Job) -> Reply:
-    return Reply.json(shape_job(job), status=202, headers=[("location", f"/v1/syncs/{job.id}")])
+def _accepted(job: Job, call: Call) -> Reply:
+    return Reply.json(shape_job(job), status=202, headers=[("location", f"{call.prefix}/v1/syncs/{job.id}")])
 
 
 ROUTES = (

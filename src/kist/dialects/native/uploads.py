@@ -103,7 +103,7 @@ async def abort(call: Call, kist: Kist) -> Reply:
 def _ticket(ticket: Ticket, call: Call, *, status: int) -> Reply:
     upload = ticket.upload
     count = part_count(upload) if upload.way is Way.PARTS else None
-    headers = [("location", f"/v1/uploads/{upload.id}")] if status == 201 else []
+    headers = [("location", f"{call.prefix}/v1/uploads/{upload.id}")] if status == 201 else []
     return Reply.json(shape_ticket(ticket, count, call.base_url), status, headers)
 
 

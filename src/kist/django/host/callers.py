@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import apps
+from django.db import Error
 from django.http import HttpRequest
-from django.middleware.csrf import CsrfViewMiddleware
 
-from kist.errors import NotAllowed
+from kist.django.host.csrf import check_csrf
+from kist.django.meaning import translate
 from kist.model.actor import Actor, Role
 from kist.service.keys import PREFIX
-
-_SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 def is_key(token: str | None) -> bool:
@@ -31,32 +30,20 @@ def actor_of(user: Any) -> Actor:
 
 def user_of(request: HttpRequest) -> Any:
     """The user who sent ``request``, None for nobody. ``NotSignedIn`` for a wrong credential; ``NotAllowed`` for a
-    change by a session without its CSRF token."""
-    if apps.is_installed("rest_framework"):
-        from kist.django.host.rest_framework import user_of as known_to_rest_framework  # an extra of a project's own
+    change by a session without its CSRF token; ``CatalogueBusy`` when the database of the users does not answer."""
+    try:
+        return _found(request)
+    except Error as error:
+        raise translate(error) from error
 
-        return known_to_rest_framework(request)
+
+def _found(request: HttpRequest) -> Any:
+    if apps.is_installed("rest_framework"):
+        from kist.django.host.authenticators import known_user  # REST framework need not be there
+
+        return known_user(request)
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or not user.is_active:
         return None
-    _check_csrf(request)
+    check_csrf(request)
     return user
-
-
-class _Csrf(CsrfViewMiddleware):
-    def _reject(self, request: HttpRequest, reason: str) -> str:
-        return reason
-
-
-def _check_csrf(request: HttpRequest) -> None:
-    if request.method in _SAFE:
-        return
-    check = _Csrf(lambda _: None)  # no response is ever asked of it
-    check.process_request(request)
-    reason = check.process_view(request, _needs_csrf, (), {})
-    if reason:
-        raise NotAllowed(f"CSRF Failed: {reason}")
-
-
-def _needs_csrf(request: HttpRequest) -> None:
-    """Stands for a view that is not exempt."""

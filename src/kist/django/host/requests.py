@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import quote
 
 from django.core.exceptions import RequestDataTooBig
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, UnreadablePostError
+from django.http import HttpRequest, RawPostDataException, UnreadablePostError
 
 from kist.django.host.forms import form_again
 from kist.errors import Incomplete, Invalid
@@ -15,6 +16,7 @@ from kist.wire.body import Body, Pull
 from kist.wire.call import Call, Headers, Query
 
 BLOCK = 256 << 10
+MOST_PASSED_OVER = 1 << 20
 NO_LENGTH = "send the body with its Content-Length: behind WSGI a body without one is lost"
 
 
@@ -39,6 +41,17 @@ def give_body(call: Call, request: HttpRequest) -> None:
         return
     call.headers = Headers([*_without_type(call.headers), (b"content-type", again.type.encode("latin-1"))])
     call.body = Body(_pull_from(again.blocks()), again.size, call.body.limit)
+
+
+def pass_over(request: HttpRequest) -> None:
+    """Read what is left of the body of a request that is answered already, unless it was large: gunicorn ends a
+    connection on which more than a little is left, and whoever sends the next request on it is told nothing."""
+    length = request.META.get("CONTENT_LENGTH") or ""
+    if not (length.isascii() and length.isdigit() and int(length) <= MOST_PASSED_OVER):
+        return
+    with suppress(UnreadablePostError, RawPostDataException):
+        while request.read(BLOCK):
+            pass
 
 
 def loses_length(request: HttpRequest) -> bool:

@@ -10,6 +10,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from kist.django.host.requests import pass_over
 from kist.drive import drive_awaitable, drive_each
 from kist.wire.heads import NO_BODY, head_of
 from kist.wire.reply import Close, Reply
@@ -24,10 +25,13 @@ def response_of(reply: Reply, request: HttpRequest) -> HttpResponseBase:
             drive_awaitable(reply.close())
         response: HttpResponseBase = HttpResponse(b"" if bodiless else reply.body, status=reply.status)
     else:
+        request.META.pop("HTTP_ACCEPT_ENCODING", None)  # GZipMiddleware would press ranges, and take the length away
         streams = _in_threads(reply.body) if isinstance(request, ASGIRequest) else drive_each(reply.body)
         response = StreamingHttpResponse(streams, status=reply.status)
         if reply.close is not None:
             response._resource_closers.append(partial(_close, reply.close))
+    if not isinstance(request, ASGIRequest):
+        response._resource_closers.append(partial(pass_over, request))
     del response["content-type"]
     for name, value in headers:
         response[name.decode("latin-1")] = value.decode("latin-1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from django.db import connections
 from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -71,17 +72,19 @@ def _view(dialect: Dialect, routes: dict[str, Route], template: str) -> View:
     """The view for the routes of one path. Transactions are the service's; the CSRF check is the session's."""
 
     @csrf_exempt
-    @non_atomic_requests
     def view(request: HttpRequest, **params: str) -> HttpResponseBase:
         with asked_at(request):
-            made = assembled()
-            call = read_call(request, params, site_url(made.settings) + _base(request.path, template, params))
+            call = read_call(request, params, _base(request.path, template, params))
             try:
+                made = assembled()
+                call.base_url = site_url(made.settings) + call.base_url
                 reply = _reply(call, request, dialect, routes, made.kist)
             except Exception as error:
                 reply = show(error, call, dialect, template if "{token}" in template else request.path)
             return response_of(reply, request)
 
+    for alias in connections:
+        view = non_atomic_requests(using=alias)(view)
     return view
 
 
@@ -116,7 +119,8 @@ def _let_in(call: Call, request: HttpRequest, route: Route, dialect: Dialect, ki
     if user is None:
         drive(admit(call, route, dialect, kist.entry))
     else:
-        drive(admit_known(call, route, callers.actor_of(user), kist.entry))
+        call.known = callers.actor_of(user)
+        drive(admit_known(call, route, dialect, kist.entry))
     check_body(call, route, SMALL_BODY)
     if call.body.length != 0:
         give_body(call, request)

@@ -1,4 +1,4 @@
-"""The users that the authenticators of Django REST framework know."""
+"""Who is calling, as the project's settings of Django REST framework say. Imported where it is installed."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from rest_framework.exceptions import APIException, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
+from kist.django.host.csrf import fields_of
 from kist.errors import NotAllowed, NotSignedIn
 
 
-class Asked(Request):
-    """A request whose body is not the framework's to parse."""
+class _Asked(Request):
+    """The request as authenticators see it. They have no parsers, since the body is for the handler to read."""
 
     @property
     def POST(self) -> QueryDict:
-        """Where the CSRF check looks for its token: Django's own, which leaves every body but a form unread."""
-        return self._request.POST
+        return fields_of(self._request)
 
 
-def user_of(request: HttpRequest) -> Any:
-    """The user who sent ``request``, None for nobody. ``NotSignedIn`` for a wrong credential, ``NotAllowed`` for a
-    change by a session without its CSRF token."""
-    asked = Asked(request, authenticators=[kind() for kind in api_settings.DEFAULT_AUTHENTICATION_CLASSES])
+def known_user(request: HttpRequest) -> Any:
+    """The user whom one of the authenticators recognises, None for nobody. See ``callers.user_of``."""
+    asked = _Asked(request, authenticators=[kind() for kind in api_settings.DEFAULT_AUTHENTICATION_CLASSES])
     try:
         user = asked.user
     except PermissionDenied as error:

@@ -1,0 +1,98 @@
+"""PostgreSQL is stopped under a running site: callers are told soon and clearly, and it goes on when it is back."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.acceptance.served import Answer, Client
+from tests.dialects.dabapps_holder import Uploader
+from tests.django_host.project import Project, project
+from tests.servers.postgres import Cluster
+from tests.servers.server import PostgresServer
+
+TOLD_WITHIN = 2.0
+BACK_WITHIN = 5.0
+
+
+@pytest.fixture
+def cluster(postgres: PostgresServer) -> Iterator[Cluster]:
+    """A server of the test's own. (Asking for ``postgres`` says why where there is none.)"""
+    with tempfile.TemporaryDirectory(prefix="kist-postgres-", ignore_cleanup_errors=True) as name:
+        made = Cluster(Path(name))
+        made.start()
+        yield made
+        made.stop()
+
+
+def back(ask: Callable[[], Answer], status: int) -> Answer:
+    """What is answered as soon as it is the right thing again."""
+    give_up = time.monotonic() + BACK_WITHIN
+    while (answer := ask()).status != status:
+        assert answer.status == 503, answer.body
+        assert time.monotonic() < give_up, answer.body
+        time.sleep(0.05)
+    return answer
+
+
+@pytest.mark.parametrize("under", ["wsgi", "asgi"])
+def test_postgres_is_stopped_and_started(cluster: Cluster, under: str, tmp_path: Path) -> None:
+    with project(under, tmp_path, database=cluster.server.url) as site:
+        ann = signed_in(site)
+        made = ann.upload(b"data", filename="kept.txt")
+        asks: list[Callable[[], Answer]] = [
+            lambda: ann.ask({"filename": "a"}),
+            lambda: ann.fetch(made),
+            lambda: site.client.call("GET", "/v1/files", **site.ann.signed_in),
+            lambda: site.client.call("GET", "/v1/files", authorization="Bearer kist_0_wrong"),
+        ]
+        for how in (signal.SIGQUIT, signal.SIGINT):
+            cluster.stop(how)
+            for ask in asks:
+                began = time.monotonic()
+                answer = ask()
+                assert (answer.status, time.monotonic() - began < TOLD_WITHIN) == (503, True), answer.body
+                assert "retry-after" in answer.headers
+                assert "the database cannot be reached" in answer.json["detail"]
+            cluster.start()
+            assert back(asks[0], 201).json["filename"] == "a"
+            assert ann.read(made).body == b"data"
+
+
+def test_nothing_acknowledged_is_lost(cluster: Cluster, tmp_path: Path) -> None:
+    with project("wsgi", tmp_path, database=cluster.server.url) as site:
+        kept: list[dict[str, Any]] = []
+
+        def put() -> Answer:
+            headers = site.ann.signed_in | {"content_type": "text/plain"}
+            answer = site.client.call("POST", f"/v1/files?name={len(kept)}.txt", str(len(kept)).encode(), **headers)
+            if answer.status == 201:
+                kept.append(answer.json)
+            return answer
+
+        for _ in range(3):
+            for _ in range(5):
+                put()
+            cluster.stop(signal.SIGQUIT)
+            assert put().status == 503
+            cluster.start()
+            back(put, 201)
+        assert len(kept) >= 18
+        for number, file in enumerate(kept):
+            answer = site.client.call("GET", f"/v1/files/{file['id']}/content", **site.ann.signed_in)
+            assert (answer.status, answer.body) == (200, str(number).encode())
+
+
+def signed_in(site: Project) -> Uploader:
+    """Ann's page: it sends her cookies with each request."""
+
+    class Page(Client):
+        def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+            return super().call(method, path, body, **(headers | site.ann.signed_in))
+
+    return Uploader(Page(site.client.url))

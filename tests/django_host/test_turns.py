@@ -1,0 +1,85 @@
+"""Who writes to a SQLite database: one thread at a time; none waits for itself or for a transaction of its caller."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.django_host.databases import alias_for, in_process
+
+in_process()
+
+from django.db import connections, transaction  # noqa: E402
+
+from kist.django import turns  # noqa: E402
+from kist.django.turns import turn  # noqa: E402
+from kist.errors import CatalogueBusy  # noqa: E402
+
+
+@pytest.fixture
+def alias(tmp_path: Path) -> Iterator[str]:
+    with alias_for(f"sqlite:///{tmp_path / 'db.sqlite3'}") as found:
+        yield found
+
+
+def in_thread(alias: str, work: object) -> threading.Thread:
+    """Have a thread do the work in its turn."""
+
+    def run() -> None:
+        with turn(alias):
+            assert callable(work)
+            work()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_one_thread_at_a_time(alias: str) -> None:
+    inside: list[int] = []
+    most: list[int] = []
+
+    def work() -> None:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.002)
+        inside.pop()
+
+    for thread in [in_thread(alias, work) for _ in range(16)]:
+        thread.join()
+    assert most == [1] * 16
+
+
+def test_a_thread_does_not_wait_for_itself(alias: str) -> None:
+    with turn(alias), turn(alias):
+        pass
+    in_thread(alias, lambda: None).join(5)
+
+
+def test_nobody_waits_inside_a_transaction_of_the_callers(alias: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "PATIENCE", 0.05)
+    begun, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        done.wait(5)
+
+    other = in_thread(alias, work)
+    begun.wait(5)
+    with transaction.atomic(using=alias), turn(alias):
+        assert connections[alias].in_atomic_block
+    with pytest.raises(CatalogueBusy), turn(alias):
+        pass
+    done.set()
+    other.join(5)
+    with turn(alias):
+        pass
+
+
+def test_processes_take_turns_by_the_file_that_the_server_uses(alias: str) -> None:
+    path = Path(f"{connections[alias].settings_dict['NAME']}.lock")
+    with turn(alias):
+        assert path.stat().st_mode & 0o777 == 0o600
