@@ -131,6 +131,12 @@ def test_the_calls_of_crowdbotics_document_work_in_it(farm: Farm, ann: dict[str,
     assert urllib3.request("GET", f"{service}/bucket/list/").status == 401
 
 
+def test_the_one_command_is_what_these_tests_run() -> None:
+    assert "make example-django" in (EXAMPLE / "README.md").read_text()
+    recipe = (ROOT / "Makefile").read_text().partition("\nexample-django:")[2].partition("\n\n")[0]
+    assert re.findall(r"examples/django_project && .*manage\.py (\w+)", recipe) == ["migrate", "runserver"]
+
+
 def test_scripts_and_styles_are_files_of_the_site() -> None:
     for template in EXAMPLE.rglob("*.html"):
         text = template.read_text()

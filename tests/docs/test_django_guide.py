@@ -74,6 +74,7 @@ def test_the_guide_works_as_it_stands(tmp_path: Path) -> None:
                 project.write(*deed)
             elif (problem := differs(deed, project.follow(deed))) is not None:
                 wrong.append(problem)
+        project.follow(Step('python manage.py shell -c "import llamas.admin, llamas.forms, llamas.signals"'))
     assert not wrong, "\n\n".join(wrong)
 
 
