@@ -57,12 +57,14 @@ def settled(site: Site, before: dict[str, int]) -> None:
 
 
 @contextlib.contextmanager
-def raw(site: Site, *lines: str, body: bytes = b"") -> Iterator[socket.socket]:
+def raw(
+    site: Site, *lines: str, body: bytes = b"", path: str = "/v1/files?name=a.bin", type: str = "text/plain"
+) -> Iterator[socket.socket]:
     """A connection on which an upload was begun by hand."""
     address = urlsplit(site.url)
-    head = ["POST /v1/files?name=a.bin HTTP/1.1", f"Host: {address.netloc}", f"Authorization: Bearer {site.ann.key}"]
+    head = [f"POST {path} HTTP/1.1", f"Host: {address.netloc}", f"Authorization: Bearer {site.ann.key}"]
     with socket.create_connection((address.hostname or "", address.port or 0), timeout=20) as connection:
-        connection.sendall("\r\n".join([*head, "Content-Type: text/plain", *lines, "", ""]).encode() + body)
+        connection.sendall("\r\n".join([*head, f"Content-Type: {type}", *lines, "", ""]).encode() + body)
         yield connection
 
 
@@ -90,6 +92,20 @@ def test_who_leaves_half_way_leaves_nothing(site: Site, leave: Callable[[socket.
     with raw(site, "Content-Length: 8000000", body=b"x" * 3_000_000) as connection:
         time.sleep(0.3)
         leave(connection)
+    settled(site, before)
+
+
+def test_who_leaves_in_the_middle_of_a_form_leaves_nothing(site: Site) -> None:
+    before = left(site)
+    fields = b"".join(
+        b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % pair
+        for pair in ((b"bucket", site.settings.bucket.encode()), (b"user_id", b"ann"))
+    )
+    file = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"x" * 3_000_000
+    path, form = "/modules/s3-file-uploader/service/file/upload/", "multipart/form-data; boundary=b"
+    for body in (fields + file, file):
+        with raw(site, "Content-Length: 8000000", body=body, path=path, type=form):
+            time.sleep(0.3)
     settled(site, before)
 
 
