@@ -14,7 +14,7 @@ compile() { # OUTPUT INPUT...
   shift
   echo "locking $output"
   "$scratch/bin/uv" pip compile "$@" ${UPGRADE:+--upgrade} --quiet --universal --python-version 3.11 \
-    --fork-strategy fewest --generate-hashes --no-header --output-file "$output" >/dev/null
+    --fork-strategy fewest --no-strip-extras --generate-hashes --no-header --output-file "$output" >/dev/null
 }
 
 compile run.txt pyproject.toml --extra django --group build
