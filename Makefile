@@ -61,8 +61,8 @@ lint: $(DEV) ## check style, types and import layers
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-bench: $(DEV) $(DJANGO) $(PEERS) ## measure against peers (installs nginx, wrk and Ceph where it may)
-	@scripts/debian-packages.sh $(PROXY) wrk $(CEPH)
+bench: $(DEV) $(DJANGO) $(PEERS) ## measure against peers (installs nginx, wrk, Ceph and PostgreSQL where it may)
+	@scripts/debian-packages.sh $(PROXY) wrk $(CEPH) $(POSTGRES)
 	.venv/bin/python -m bench $(ARGS)
 
 lock: ## make requirements/*.txt again from pyproject.toml (UPGRADE=1 takes the newest versions)

@@ -102,10 +102,7 @@ async def open_ports(settings: Settings, clock: Clock, ids: Ids) -> Ports:
         opened.push_async_callback(store.close)
         catalogue = await open_catalogue(settings, clock, ids, aside)
         opened.push_async_callback(catalogue.close)
-        try:
-            await make_base_bucket(store, settings.bucket)
-        except Unavailable as error:
-            log.warning("the store cannot be reached yet: %s", error.message)
+        await try_base_bucket(store, settings.bucket)
         opened.pop_all()  # from here on the Kist closes them
     return fill_ports(settings, clock, ids, aside, store=store, catalogue=catalogue, secret=secret)
 
@@ -351,6 +348,14 @@ async def make_base_bucket(store: ObjectStore, bucket: str) -> None:
     except AlreadyThere:
         return
     log.info("made the base bucket %s", bucket)
+
+
+async def try_base_bucket(store: ObjectStore, bucket: str) -> None:
+    """The same at a start, which a store that cannot be reached yet does not stop: it is only logged."""
+    try:
+        await make_base_bucket(store, bucket)
+    except Unavailable as error:
+        log.warning("the store cannot be reached yet: %s", error.message)
 
 
 def token_reader(settings: Settings) -> Recognises | None:

@@ -47,6 +47,18 @@ def parse_size(text: str) -> int:
     return int(match[1]) << 10 * power
 
 
+_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
+
+
+def parse_speed(text: str) -> int:
+    """Bytes a second, like ``500k``, ``10MB`` or ``10MiB``. ``ValueError`` says what to write."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([kmg]i?)?b?(?:/s)?", text.lower(), re.ASCII)
+    speed = 0 if match is None else int(float(match[1]) * _UNITS[match[2] or ""])
+    if speed < 1:
+        raise ValueError(f"{text!r} is no rate: write it like 500k, 10MB or 10MiB, in bytes a second")
+    return speed
+
+
 def parse_flag(text: str) -> bool:
     """On or off. ``ValueError`` says what to write."""
     known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}

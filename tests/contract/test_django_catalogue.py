@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,10 @@ from tests.servers.server import PostgresServer
 
 in_process()
 
-from kist.catalogues.postgresql import migrate_database  # noqa: E402
+from kist.catalogues.postgresql import migrate_database, open_catalogue  # noqa: E402
 from kist.catalogues.postgresql.address import read_url  # noqa: E402
 from kist.catalogues.sql.catalogue import SqlCatalogue  # noqa: E402
+from kist.catalogues.sqlite import open_catalogue as open_file  # noqa: E402
 from kist.django.catalogue import DjangoCatalogue  # noqa: E402
 from kist.testing.catalogues import CatalogueContract  # noqa: E402
 from kist.testing.clock import FakeClock  # noqa: E402
@@ -92,3 +93,27 @@ class TestDjangoOnTablesOfKist(CatalogueContract):
     def catalogue(self, database: str) -> Iterator[SqlCatalogue]:
         with alias_for(database) as alias:
             yield DjangoCatalogue(alias, FakeClock())
+
+
+class TestPostgresOnTablesOfDjango(CatalogueContract):
+    """The catalogue of ``kist serve`` on tables that Django has made."""
+
+    template = "by_django"
+
+    @pytest.fixture
+    async def catalogue(self, database: str) -> AsyncIterator[SqlCatalogue]:
+        catalogue = await open_catalogue(read_url(database), FakeClock())
+        yield catalogue
+        await catalogue.close()
+
+
+class TestSqliteOnTablesOfDjango(CatalogueContract):
+    """The same on SQLite."""
+
+    @pytest.fixture
+    async def catalogue(self, tmp_path: Path, template: Path) -> AsyncIterator[SqlCatalogue]:
+        path = tmp_path / "db.sqlite3"
+        path.write_bytes(template.read_bytes())
+        catalogue = await open_file(path, FakeClock())
+        yield catalogue
+        await catalogue.close()

@@ -14,6 +14,7 @@ in_process()
 
 from django.conf import settings  # noqa: E402
 from django.core.checks import run_checks  # noqa: E402
+from django.db import connections  # noqa: E402
 from django.test import override_settings  # noqa: E402
 
 from kist.django.composition import assembled, forget, kist  # noqa: E402
@@ -130,6 +131,17 @@ def test_what_is_no_text_is_refused_by_name() -> None:
 
 def test_a_project_that_follows_the_guide_hears_nothing() -> None:
     assert told() == []
+
+
+def test_only_two_kinds_of_databases_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections["default"], "vendor", "mysql")
+    assert told() == ["kist.E002"]
+
+
+def test_times_need_a_zone_on_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections["default"], "vendor", "postgresql")
+    assert told() == []
+    assert told(USE_TZ=False) == ["kist.E003"]
 
 
 def test_files_on_disk_need_their_urls() -> None:

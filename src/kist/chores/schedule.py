@@ -41,4 +41,4 @@ async def _run(kist: Kist, chore: Chore) -> float:
     if chore.everywhere:
         await run_chore(kist, chore)
         return every
-    return every if await run_in_turn(kist, chore) else min(every, AGAIN)
+    return min(every, AGAIN) if await run_in_turn(kist, chore) is None else every

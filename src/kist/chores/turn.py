@@ -17,8 +17,9 @@ BEAT = TERM.total_seconds() / 6
 log = logging.getLogger("kist.chores")
 
 
-async def run_in_turn(kist: Kist, chore: Chore) -> bool:
-    """Run ``chore`` once, in its turn. False, with nothing done, while another process has it.
+async def run_in_turn(kist: Kist, chore: Chore) -> int | None:
+    """Run ``chore`` once, in its turn, and return how much was done. None, with nothing done, while another process
+    has it.
 
     A turn that is lost on the way ends the chore: another process may be at it then. So does the turn of a process
     that dies, when its term is over.
@@ -26,23 +27,22 @@ async def run_in_turn(kist: Kist, chore: Chore) -> bool:
     begun = _now()
     try:
         if not await kist.turns.take(chore.name):
-            return False
+            return None
     except KistError as error:
         kist.measures.chore_failed(chore.name)
         log.warning("chore %s: %s (%s)", chore.name, error.message, error.code)
-        return True
+        return 0
     work = asyncio.ensure_future(run_chore(kist, chore))
     try:
         if await _done_in_time(kist, chore, work, begun):
-            work.result()
-        else:
-            log.warning("chore %s: its turn is lost: it is ended here", chore.name)
+            return work.result()
+        log.warning("chore %s: its turn is lost: it is ended here", chore.name)
+        return 0
     finally:
         work.cancel()
         await asyncio.wait([work])
         with suppress(KistError):
             await kist.turns.give_back(chore.name)
-    return True
 
 
 async def _done_in_time(kist: Kist, chore: Chore, work: asyncio.Future[int], begun: float) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 from contextlib import suppress
 
 import click
@@ -20,8 +19,7 @@ from kist.dialects.native.syncs import JobShape, NewSync
 from kist.errors import BucketMissing, Invalid
 from kist.model.job import Compare, SyncOptions
 from kist.service.jobs import MOST_AT_ONCE
-
-_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
+from kist.setting_texts import parse_speed
 
 
 class Rate(click.ParamType[int]):
@@ -32,11 +30,10 @@ class Rate(click.ParamType[int]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([kmg]i?)?b?(?:/s)?", str(value).lower(), re.ASCII)
-        rate = 0 if match is None else int(float(match[1]) * _UNITS[match[2] or ""])
-        if rate < 1:
-            self.fail(f"{value!r} is no rate: write it like 500k, 10MB or 10MiB, in bytes a second", param, ctx)
-        return rate
+        try:
+            return parse_speed(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command(name="sync", short_help="Bring a folder and a bucket in step.")

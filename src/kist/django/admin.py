@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -232,6 +233,8 @@ class UploadedFileAdmin(ReadsFiles):
         if obj is not None:
             return super().get_form(request, obj, change=change, **kwargs)
         kind: Any = type("AddForm", (AddForm,), {})
+        # The field of a subclass is that of its base: without a copy each request would change it for all.
+        kind.base_fields["upload"] = deepcopy(kind.base_fields["upload"])
         kind.base_fields["upload"].user = request.user
         return kind
 

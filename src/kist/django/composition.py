@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from contextlib import suppress
 from dataclasses import replace
@@ -13,7 +12,16 @@ from typing import NamedTuple
 from django.apps import apps
 from django.db import router
 
-from kist.app import fill_ports, join, make_base_bucket, make_home, open_blocking_store, prometheus, token_reader
+from kist.app import (
+    fill_ports,
+    join,
+    make_home,
+    open_blocking_store,
+    prometheus,
+    signing_secret,
+    token_reader,
+    try_base_bucket,
+)
 from kist.django.addresses import public_url
 from kist.django.catalogue import DjangoCatalogue
 from kist.django.config import read_django_settings
@@ -25,10 +33,8 @@ from kist.service.rates import Rates
 from kist.settings import Settings
 from kist.system import SystemClock, SystemIds, wait_blocking
 
-log = logging.getLogger("kist")
 
-
-class Assembled(NamedTuple):
+class InProcess(NamedTuple):
     """The Kist of this process, what it was made of, and in which process: a fork makes its own."""
 
     kist: Kist
@@ -38,10 +44,10 @@ class Assembled(NamedTuple):
 
 
 _lock = RLock()
-_assembled: Assembled | None = None
+_assembled: InProcess | None = None
 
 
-def assembled() -> Assembled:
+def assembled() -> InProcess:
     """The Kist of this process and its parts, made at the first call. ``Misconfigured`` when it cannot work."""
     global _assembled  # noqa: PLW0603 - one for each process is what it is for
     made = _assembled
@@ -73,12 +79,11 @@ def alias() -> str:
     return router.db_for_write(apps.get_model("kist", "UploadedFile"))
 
 
-def assemble(settings: Settings, database: str) -> Assembled:
+def assemble(settings: Settings, database: str) -> InProcess:
     """A Kist over blocking adapters, its rows in the database of that alias."""
     make_home(settings.home)
     clock, ids = SystemClock(wait_blocking), SystemIds()
-    assert settings.secret is not None
-    secret = settings.secret.reveal().encode()
+    secret = signing_secret(settings, ids)
     store = open_blocking_store(settings, clock, ids, secret, partial(public_url, settings))
     catalogue = DjangoCatalogue(database, clock)
     ports = replace(
@@ -94,9 +99,7 @@ def assemble(settings: Settings, database: str) -> Assembled:
         rates=rates,
         measures=partial(prometheus, clock),
     )
-    try:
-        drive(make_base_bucket(store, settings.bucket))
+    drive(try_base_bucket(store, settings.bucket))
+    with suppress(Unavailable):  # then kist_worker probes, once the store can be reached
         drive(made.ways.probe_once())
-    except Unavailable as error:
-        log.warning("the store cannot be reached yet: %s", error.message)
-    return Assembled(made, ports, settings, os.getpid())
+    return InProcess(made, ports, settings, os.getpid())

@@ -10,7 +10,6 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import connections, transaction
-from django.utils import timezone
 
 from kist.catalogues.sql.statements import Statement
 from kist.django.runner import DjangoRunner
@@ -69,7 +68,7 @@ def _row(alias: str, file: File) -> Iterator[Statement]:
     connection, fields = connections[alias], apps.get_model("kist", "UploadedFile")._meta
     values = {
         "id": file.id,
-        "created": timezone.now(),
+        "created": file.created_at,
         "file_key": file.metadata.get(FILE_KEY, ""),
         "filename": file.name,
         "user": user,

@@ -22,11 +22,11 @@ class Unwritten(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refused: rows of Kist are changed by its own verbs."""
-        raise TypeError("rows of Kist are changed by kist.django.service, not by save()")
+        raise TypeError("rows of Kist are changed by the service, not by save(): see kist.django.composition.kist")
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refused: rows of Kist are removed by its own verbs."""
-        raise TypeError("rows of Kist are removed by kist.django.service, not by delete()")
+        raise TypeError("rows of Kist are removed by the service, not by delete(): see kist.django.composition.kist")
 
 
 def _choices(kind: type[FileState] | type[UploadState] | type[JobState] | type[Visibility] | type[Way]) -> Any:

@@ -22,7 +22,8 @@ _mine = local()
 
 @contextmanager
 def turn(alias: str) -> Iterator[None]:
-    """Hold the turn for the length of the block; ``CatalogueBusy`` when it is not to be had in time.
+    """Hold the turn for the length of the block; ``CatalogueBusy`` when another thread has it for too
+    long; another process is waited for.
 
     Inside a transaction of the caller's nobody waits: it may hold SQLite's own lock already. Nor does a thread wait for
     itself, as it would where a receiver of a signal makes further changes.

@@ -12,7 +12,7 @@ from typing import Any, cast
 from asgiref.sync import sync_to_async
 from django.db import connections
 
-from kist.app import Assembled, fill_ports, join, make_base_bucket, make_home, open_store, threads
+from kist.app import Assembled, fill_ports, join, make_home, open_store, signing_secret, threads, try_base_bucket
 from kist.django.catalogue import DjangoCatalogue
 from kist.django.composition import alias
 from kist.django.config import read_django_settings
@@ -47,14 +47,13 @@ async def opened() -> AsyncIterator[Assembled]:
     settings = read_django_settings()
     make_home(settings.home)
     clock, ids, aside = SystemClock(), SystemIds(), threads()
-    assert settings.secret is not None
-    secret = settings.secret.reveal().encode()
+    secret = signing_secret(settings, ids)
     store = open_store(settings, clock, ids, aside, secret)
     catalogue = cast("Catalogue", ThreadedCatalogue(DjangoCatalogue(alias(), clock)))
     ports = fill_ports(settings, clock, ids, aside, store=store, catalogue=catalogue, secret=secret)
     kist = join(ports)
     try:
-        await make_base_bucket(store, settings.bucket)
+        await try_base_bucket(store, settings.bucket)
         yield Assembled(kist, Work(ports, aside))
     finally:
         await kist.close()

@@ -93,8 +93,8 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
 
     ``params`` come from the route's path template, percent-decoded once. ``actor`` is set by the host once the caller
     is admitted. ``address`` is the peer's. ``base_url`` is the public address of this server, without a trailing
-    slash, from the settings: the Host header is never believed. ``known`` is whom an application around this one has
-    recognised. ``state`` belongs to the host.
+    slash: from the settings, or one that the framework around has judged, never a Host header as it came. ``known`` is
+    whom an application around this one has recognised.
     """
 
     method: str
@@ -107,7 +107,6 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     address: str = ""
     base_url: str = ""
     body: Body = msgspec.field(default_factory=lambda: Body(nothing, 0))
-    state: object = None
 
     @property
     def prefix(self) -> str:

@@ -1,4 +1,7 @@
-"""``manage.py kist_sync``: a folder and a bucket in step, as ``kist sync`` does it."""
+"""``manage.py kist_sync``: a folder and a bucket of this Kist in step, as ``kist sync`` does it.
+
+Other S3 servers are for ``kist sync`` alone. A job that fails leaves with 2, whatever the reason.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ from django.core.management.base import BaseCommand, CommandError
 from kist.app import Assembled
 from kist.django.management.running import NEEDS_CONFIRMATION, PARTLY_DONE, carry_out, failure, size_text, stopping
 from kist.django.working import COMMAND, opened
-from kist.errors import KistError, Stopped
+from kist.errors import KistError, LeaseLost, Stopped
 from kist.model.job import Act, Compare, Job, JobState, Step, StepState, SyncOptions
 from kist.service.jobs import MOST_AT_ONCE
-from kist.setting_texts import parse_size
+from kist.setting_texts import parse_speed
 from kist.system import SystemIds
 
 LOOK = 0.5
@@ -56,7 +59,7 @@ class Command(BaseCommand):
             exclude=tuple(options["exclude"]),
             **{name: options[name] for name in OPTIONS},
         )
-        ends = _end(options["source"]), _end(options["dest"])
+        ends = _end_of(options["source"]), _end_of(options["dest"])
         if ends[1].startswith("/") and not wanted.dry_run:
             with suppress(OSError):  # the job says what is wrong with it
                 os.mkdir(ends[1])
@@ -70,9 +73,9 @@ class Command(BaseCommand):
             elif step.act is Act.NOTE or step.state is StepState.FAILED:
                 word = "failed" if step.state is StepState.FAILED else "skipped"
                 self.stderr.write(f"{word}  {step.key!a}: {step.error or step.reason}")
-        self._end(job)
+        self._tell_end(job)
 
-    def _end(self, job: Job) -> None:
+    def _tell_end(self, job: Job) -> None:
         told = f"job {job.number}"
         match job.state:
             case JobState.FAILED:
@@ -123,7 +126,8 @@ async def _followed(made: Assembled, job: Job) -> Job:
         if lease is None:
             await asyncio.sleep(LOOK)
         else:
-            await made.work.carry_out(lease)
+            with suppress(LeaseLost):  # another worker goes on with it
+                await made.work.carry_out(lease)
     return job
 
 
@@ -142,7 +146,7 @@ def _summary(job: Job) -> str:
     return ", ".join(f"{count:,} {word}" for word, count in counts.items() if count) or "nothing to do"
 
 
-def _end(text: str) -> str:
+def _end_of(text: str) -> str:
     """An end as jobs know it: a folder of this machine by its whole path."""
     if text.startswith(("/", "~", "./", "../")) or text in (".", ".."):
         return os.path.realpath(os.path.expanduser(text))
@@ -151,6 +155,6 @@ def _end(text: str) -> str:
 
 def _rate(text: str) -> int:
     try:
-        return parse_size(text)
+        return parse_speed(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error

@@ -10,11 +10,13 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from kist.app import Assembled
-from kist.chores.chore import run_chore
+from kist.chores.chore import Chore, run_chore
 from kist.chores.schedule import CHORES, run_schedule
+from kist.chores.turn import run_in_turn
 from kist.django.management.running import carry_out, stopping
 from kist.django.working import COMMAND, opened
 from kist.errors import LeaseLost
+from kist.service.kist import Kist
 from kist.system import SystemClock, SystemIds
 
 
@@ -43,8 +45,13 @@ class Command(BaseCommand):
 async def _once() -> dict[str, int]:
     """How much was done of what, by its name."""
     async with opened() as made:
-        done = {chore.name: await run_chore(made.kist, chore) for chore in CHORES}
+        done = {chore.name: await _run(made.kist, chore) for chore in CHORES}
         return done | {"jobs": await _jobs(made)}
+
+
+async def _run(kist: Kist, chore: Chore) -> int:
+    """How much there was to do; nothing where another process is at it."""
+    return await run_chore(kist, chore) if chore.everywhere else await run_in_turn(kist, chore) or 0
 
 
 async def _jobs(made: Assembled) -> int:
