@@ -32,15 +32,21 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture
+def copied(tmp_path: Path, template: Path) -> Path:
+    """A copy of the template for one test."""
+    path = tmp_path / "db.sqlite3"
+    path.write_bytes(template.read_bytes())
+    return path
+
+
 @driven
 class TestDjangoOnSqlite(CatalogueContract):
     """Tables that Django has made."""
 
     @pytest.fixture
-    def catalogue(self, tmp_path: Path, template: Path) -> Iterator[SqlCatalogue]:
-        path = tmp_path / "db.sqlite3"
-        path.write_bytes(template.read_bytes())
-        with alias_for(f"sqlite:///{path}") as alias:
+    def catalogue(self, copied: Path) -> Iterator[SqlCatalogue]:
+        with alias_for(f"sqlite:///{copied}") as alias:
             yield DjangoCatalogue(alias, FakeClock())
 
 
@@ -111,9 +117,7 @@ class TestSqliteOnTablesOfDjango(CatalogueContract):
     """The same on SQLite."""
 
     @pytest.fixture
-    async def catalogue(self, tmp_path: Path, template: Path) -> AsyncIterator[SqlCatalogue]:
-        path = tmp_path / "db.sqlite3"
-        path.write_bytes(template.read_bytes())
-        catalogue = await open_file(path, FakeClock())
+    async def catalogue(self, copied: Path) -> AsyncIterator[SqlCatalogue]:
+        catalogue = await open_file(copied, FakeClock())
         yield catalogue
         await catalogue.close()
