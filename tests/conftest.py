@@ -30,6 +30,8 @@ PURE = (
     "contract/test_store_suite.py",
 )
 """What asks for no server, and so runs on all processors at once."""
+ALONE = ("unit/cli/test_program.py",)
+"""What asks for no server either, but measures processor time, which another test beside it would lengthen."""
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("kist", deadline=None)
@@ -60,6 +62,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if part is None or collection_path.is_dir():
         return None
     pure = any(collection_path.is_relative_to(TESTS / each) for each in PURE)
+    pure = pure and all(collection_path != TESTS / each for each in ALONE)
     return True if pure != (part == "pure") else None
 
 
