@@ -46,8 +46,15 @@ def refuse_foreign_changes(call: Call) -> None:
 
 
 def is_own_page(call: Call) -> bool:
-    """Whether a page of this server, or no page at all, sent this, as far as the browser says."""
-    return call.headers.get("sec-fetch-site") in (None, *_OWN_PAGES)
+    """Whether a page of this server, or no page at all, sent this, as far as the browser says.
+
+    Browsers say nothing to plain http beyond this machine. There a GET of somebody whom the application around knows,
+    by a cookie as it seems, may be a page's doing.
+    """
+    site = call.headers.get("sec-fetch-site")
+    if site is None and call.known is not None and call.method in _SAFE:
+        return call.headers.get("authorization") is not None
+    return site in (None, *_OWN_PAGES)
 
 
 def _from_elsewhere(call: Call, origins: frozenset[str]) -> bool:
