@@ -21,7 +21,8 @@ POSTGRES := postgresql
 # What asks for no server runs on all processors; what measures time and starts servers has the machine for itself.
 define EVERYTHING
 .venv/bin/python -m pytest --part pure --numprocesses logical --dist worksteal --cov --cov-report= --cov-fail-under=0 $(ARGS)
-.venv/bin/python -m coverage run --append -m pytest --part rest $(ARGS)
+.venv/bin/python -m pytest --part beside --numprocesses logical --dist loadfile --cov --cov-append --cov-report= --cov-fail-under=0 $(ARGS)
+.venv/bin/python -m coverage run --append -m pytest --part alone $(ARGS)
 .venv/bin/python -m coverage report
 endef
 

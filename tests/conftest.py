@@ -30,8 +30,10 @@ PURE = (
     "contract/test_store_suite.py",
 )
 """What asks for no server, and so runs on all processors at once."""
-ALONE = ("unit/cli/test_program.py",)
-"""What asks for no server either, but measures processor time, which another test beside it would lengthen."""
+ALONE = ("faults", "unit/cli/test_program.py")
+"""What another test beside it would disturb: loops that kill what is at work, and what measures processor time."""
+PARTS = ("pure", "beside", "alone")
+"""Of the tests. Those ``beside`` others ask for servers, which all processes share."""
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("kist", deadline=None)
@@ -40,7 +42,7 @@ hypothesis.settings.load_profile("kist")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the tests marked slow")
-    parser.addoption("--part", choices=("pure", "rest"), help="the tests that ask for no server, or all others")
+    parser.addoption("--part", choices=PARTS, help="which of the tests: see the lists above")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -61,9 +63,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     part = config.getoption("--part")
     if part is None or collection_path.is_dir():
         return None
-    pure = any(collection_path.is_relative_to(TESTS / each) for each in PURE)
-    pure = pure and all(collection_path != TESTS / each for each in ALONE)
-    return True if pure != (part == "pure") else None
+    return None if _part_of(collection_path) == part else True
+
+
+def _part_of(path: Path) -> str:
+    if any(path.is_relative_to(TESTS / each) for each in ALONE):
+        return "alone"
+    return "pure" if any(path.is_relative_to(TESTS / each) for each in PURE) else "beside"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
