@@ -1,16 +1,44 @@
-"""Callers who are signed in by a session: with the CSRF token they are let in, in whatever way it is sent."""
+"""Callers whom a browser signs in: by a session, with its CSRF token, and by other means from trusted pages alone."""
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
+from django.test import Client, override_settings
+from rest_framework.authentication import BaseAuthentication
 from tests.django_host.projects import post, user
 
 from kist.django.models import File, UploadedFile
+
+NATIVE = "/v1/files?name=planted.txt"
+EVIL = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
+
+
+class ByCookie(BaseAuthentication):
+    """An authenticator as projects write them, for a cookie of their own; nothing of it asks for a CSRF token."""
+
+    def authenticate(self, request: Any) -> tuple[Any, None] | None:
+        found = get_user_model().objects.filter(username=request.COOKIES.get("remembered", "")).first()
+        return found and (found, None)
+
+
+BY_COOKIE = {"DEFAULT_AUTHENTICATION_CLASSES": [f"{__name__}.ByCookie"]}
+
+
+def basic(name: str) -> dict[str, str]:
+    """What a browser sends along once it was asked for a password."""
+    return {"authorization": "Basic " + base64.b64encode(f"{name}:{name}".encode()).decode()}
+
+
+def planted(client: Client, **headers: str) -> int:
+    """The status of an upload of plain text, as any page can make a browser send it."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return client.post(NATIVE, b"evil", content_type="text/plain", headers=named).status_code
 
 
 @pytest.fixture
@@ -49,3 +77,42 @@ def test_a_form_with_the_token_in_a_field(ann: tuple[Client, str, Any]) -> None:
     )
     assert sent.status_code == 200, sent.content
     assert File.objects.get(name="a.txt").size == 5
+
+
+@pytest.mark.parametrize(
+    "page", [EVIL, {"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "same-site"}], ids=str
+)
+def test_a_page_of_another_site_changes_nothing_by_what_a_browser_adds(site: Path, page: dict[str, str]) -> None:
+    user()
+    client = Client(enforce_csrf_checks=True)
+    assert planted(client, **basic("ann"), **page) == 403
+    form = client.post("/s3-file-uploads/", {"filename": "evil.txt"}, headers=basic("ann") | page)
+    assert (form.status_code, set(form.json())) == (403, {"detail"})
+    client.cookies["remembered"] = "ann"
+    with override_settings(REST_FRAMEWORK=BY_COOKIE):
+        assert planted(client, **page) == 403
+        assert client.get("/v1/me", headers=page).json()["role"] == "user", "what only asks goes on"
+    assert not File.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [{}, {"sec-fetch-site": "same-origin"}, {"origin": "http://testserver"}, {"origin": "https://app.example.com"}],
+    ids=str,
+)
+@override_settings(CSRF_TRUSTED_ORIGINS=["https://*.example.com"])
+def test_programs_and_trusted_pages_change_things(site: Path, page: dict[str, str]) -> None:
+    user()
+    client = Client(enforce_csrf_checks=True)
+    assert planted(client, **basic("ann"), **page) == 201
+    client.cookies["remembered"] = "ann"
+    with override_settings(REST_FRAMEWORK=BY_COOKIE):
+        assert planted(client, **page) == 201
+
+
+@override_settings(CSRF_TRUSTED_ORIGINS=["https://app.example.com"])
+def test_a_session_may_come_from_a_page_that_the_project_trusts(ann: tuple[Client, str, Any]) -> None:
+    client, token, _ = ann
+    page = {"origin": "https://app.example.com", "sec-fetch-site": "cross-site"}
+    assert planted(client, **page, x_csrftoken=token) == 201
+    assert planted(client, **page) == 403
