@@ -13,7 +13,10 @@ from django.test import Client, override_settings
 from rest_framework.authentication import BaseAuthentication
 from tests.django_host.projects import post, user
 
+from kist.django.composition import kist
 from kist.django.models import File, UploadedFile
+from kist.drive import drive
+from kist.model.actor import Actor, Role
 
 NATIVE = "/v1/files?name=planted.txt"
 EVIL = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
@@ -116,3 +119,13 @@ def test_a_session_may_come_from_a_page_that_the_project_trusts(ann: tuple[Clien
     page = {"origin": "https://app.example.com", "sec-fetch-site": "cross-site"}
     assert planted(client, **page, x_csrftoken=token) == 201
     assert planted(client, **page) == 403
+
+
+def test_nobody_makes_or_ends_keys_here(ann: tuple[Client, str, Any]) -> None:
+    client, token, _ = ann
+    assert client.get("/v1/me").json()["role"] == "admin"
+    asked: dict[str, Any] = {"content_type": "application/json", "headers": {"x-csrftoken": token}}
+    assert client.post("/v1/keys", {"actor": "later", "role": "admin"}, **asked).status_code == 404
+    assert client.delete("/v1/keys/0000", headers={"x-csrftoken": token}).status_code == 404
+    assert client.get("/v1/keys").status_code == 404
+    assert drive(kist().keys.page(Actor("local", Role.ADMIN))) == ()
