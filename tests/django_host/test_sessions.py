@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
+from django.urls import resolve
 from rest_framework.authentication import BaseAuthentication
 from tests.django_host.projects import post, user
 
@@ -18,6 +21,7 @@ from kist.django.models import File, UploadedFile
 from kist.drive import drive
 from kist.model.actor import Actor, Role
 
+UPLOAD = "/modules/s3-file-uploader/service/file/upload/"
 NATIVE = "/v1/files?name=planted.txt"
 EVIL = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
 
@@ -80,6 +84,47 @@ def test_a_form_with_the_token_in_a_field(ann: tuple[Client, str, Any]) -> None:
     )
     assert sent.status_code == 200, sent.content
     assert File.objects.get(name="a.txt").size == 5
+
+
+MULTIPART = "multipart/form-data; boundary=b"
+FORM = "application/x-www-form-urlencoded"
+
+
+def part(name: str, value: bytes) -> bytes:
+    return f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + value + b"\r\n"
+
+
+@pytest.mark.parametrize("framework", [True, False], ids=["rest framework", "alone"])
+@pytest.mark.parametrize(
+    ("path", "body", "kind", "status"),
+    [
+        ("/s3-file-uploads/", b"x", "multipart/form-data", 400),
+        ("/s3-file-uploads/", b"&".join(b"a%d=1" % n for n in range(2000)), FORM, 400),
+        ("/s3-file-uploads/", b"a=%s" % (b"x" * 50_000), f"{FORM}; charset=latin-1", 400),
+        (UPLOAD, part("a", b"x" * (3 << 20)) + b"--b--\r\n", MULTIPART, 413),
+    ],
+    ids=["no boundary", "many fields", "another charset", "a large field"],
+)
+def test_a_form_that_django_does_not_take_is_the_callers_fault(
+    ann: tuple[Client, str, Any], path: str, body: bytes, kind: str, status: int, framework: bool
+) -> None:
+    client, _, _ = ann
+    apps = [name for name in settings.INSTALLED_APPS if framework or name != "rest_framework"]
+    with override_settings(INSTALLED_APPS=apps):
+        answer = client.post(path, body, content_type=kind)
+    assert answer.status_code == status, answer.content
+
+
+def test_a_form_is_not_read_past_the_limit_of_its_route(ann: tuple[Client, str, Any]) -> None:
+    client, _, who = ann
+    body = BytesIO(part("filename", b"x") + part("more", b"x" * 200_000) + b"--b--\r\n")
+    request = RequestFactory().post("/s3-file-uploads/", body.getvalue(), content_type=MULTIPART)
+    request.META["wsgi.input"] = request._stream = body
+    request.user = who
+    request.COOKIES.update({name: morsel.value for name, morsel in client.cookies.items()})
+    view, _, _ = resolve("/s3-file-uploads/")
+    answer = view(request)
+    assert (answer.status_code, body.tell()) == (413, 0)
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,31 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, QueryDict
+from django.http.multipartparser import MultiPartParserError
 from django.middleware.csrf import CsrfViewMiddleware
 
-from kist.errors import NotAllowed
+from kist.errors import Invalid, NotAllowed, TooLarge
 
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 def fields_of(request: HttpRequest) -> QueryDict:
     """The form that a token may be in. With one in a header, as scripts send it, the body is left alone: Django would
-    take it apart, into files of its own and without some letters of their names."""
-    return QueryDict() if request.META.get(settings.CSRF_HEADER_NAME) else request.POST
+    take it apart, into files of its own and without some letters of their names.
+
+    ``TooLarge`` and ``Invalid`` for a form that Django does not take.
+    """
+    if request.META.get(settings.CSRF_HEADER_NAME):
+        return QueryDict()
+    try:
+        return request.POST
+    except RequestDataTooBig as error:
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        raise TooLarge(f"the fields of the form are larger than the {limit} bytes allowed here", limit=limit) from error
+    except (SuspiciousOperation, BadRequest, MultiPartParserError) as error:
+        raise Invalid(f"the form cannot be read: {error}") from error
 
 
 def check_csrf(request: HttpRequest) -> None:

@@ -112,8 +112,9 @@ def _route(call: Call, routes: dict[str, Route]) -> Route | Reply:
 
 
 def _let_in(call: Call, request: HttpRequest, route: Route, dialect: Dialect, kist: Kist) -> None:
-    """The gate before the body."""
+    """The gate before the body. What its headers say comes first: looking for a user may mean to read a form whole."""
     call.body.length = declared_length(call)
+    check_body(call, route, SMALL_BODY)
     user = None
     if route.needs is not Needs.NOTHING and not callers.is_key(credential(call, dialect)):
         user = callers.user_of(request)
@@ -122,6 +123,5 @@ def _let_in(call: Call, request: HttpRequest, route: Route, dialect: Dialect, ki
     else:
         call.known = callers.actor_of(user)
         drive(admit_known(call, route, dialect, kist.entry, origins=trusted_origins(request)))
-    check_body(call, route, SMALL_BODY)
     if call.body.length != 0:
         give_body(call, request)
