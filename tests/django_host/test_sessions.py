@@ -139,6 +139,7 @@ def test_a_page_of_another_site_changes_nothing_by_what_a_browser_adds(site: Pat
     client.cookies["remembered"] = "ann"
     with override_settings(REST_FRAMEWORK=BY_COOKIE):
         assert planted(client, **page) == 403
+        assert planted(client, authorization="Negotiate YII=", **page) == 403
         assert client.get("/v1/me", headers=page).json()["role"] == "user", "what only asks goes on"
     assert not File.objects.exists()
 
