@@ -131,8 +131,10 @@ def read_settings(environment: Mapping[str, str] | None = None, folder: Path | N
 
 def read_settings_over(over: Mapping[str, str], under: Mapping[str, str], folder: Path | None = None) -> Settings:
     """The same for a host that has settings of its own: ``over``, by the same names, goes before everything else, and
-    ``under`` is what holds where nobody says anything."""
-    return _settings_of({**under, **_found(None, folder), **{name: value for name, value in over.items() if value}})
+    ``under`` is what holds where nobody says anything. An empty value in ``over`` takes away what the environment and
+    the file say of that name."""
+    said = {**_found(None, folder), **over}
+    return _settings_of({**under, **{name: value for name, value in said.items() if value}})
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
-from tests.django_host.projects import post, user
+from tests.django_host.projects import post, taken_back, user
 
 from kist.django.composition import assembled, kist
 from kist.django.models import File, Job, Upload, UploadedFile
@@ -170,3 +170,21 @@ def test_an_audit_finds_what_is_lost(site: Path) -> None:
     report: dict[str, Any] = json.loads(out.getvalue())
     assert (report["lost"], report["mended"], report["findings"][0]["file"]) == (1, 1, file.id)
     assert File.objects.get().state == "lost"
+
+
+def test_a_repair_erases_what_a_transaction_that_was_undone_has_stored(site: Path) -> None:
+    uploaded = UploadedFile.objects.create(user=user(), filename="a.txt")
+    with taken_back():
+        uploaded.asset_handler.upload_data(b"hello")
+    (left,) = stored(site)
+    os.utime(left, (time.time() - 30 * 3600,) * 2)
+    assert refused("kist_audit").returncode == 4
+    refused("kist_audit", "--repair", "--yes")
+    said("kist_worker", "--once")
+    assert stored(site) == []
+    assert "All fits." in said("kist_audit")
+
+
+def stored(site: Path) -> list[Path]:
+    """The objects on the disk."""
+    return [path for path in (site / "objects").rglob("*") if path.is_file() and "/.kist/objects/" in str(path)]

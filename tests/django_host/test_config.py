@@ -21,6 +21,8 @@ from kist.django.composition import assembled, forget, kist  # noqa: E402
 from kist.django.config import as_text, read_django_settings  # noqa: E402
 from kist.errors import Misconfigured  # noqa: E402
 
+SHARED = "the secret that kist serve has as well, beside it"
+
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -107,6 +109,30 @@ def test_the_environment_comes_last(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_django_settings().open_uploads == 7
     with override_settings(KIST={"OPEN_UPLOADS": 8}):
         assert read_django_settings().open_uploads == 8
+
+
+def test_an_empty_value_takes_away_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("KIST_ANONYMOUS", "dabapps=guest"), ("KIST_OPEN_UPLOADS", "7"), ("KIST_SECRET", SHARED)):
+        monkeypatch.setenv(name, value)
+    with override_settings(KIST={"ANONYMOUS": {}, "OPEN_UPLOADS": "", "SECRET": ""}):
+        found = read_django_settings()
+    assert (dict(found.anonymous), found.open_uploads) == ({}, 100)
+    assert found.secret is not None, "links are signed with the key made from Django's"
+    assert found.secret.reveal() != SHARED
+
+
+def test_an_empty_older_name_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_BUCKET_NAME", "llamas")
+    with override_settings(AWS_BUCKET_NAME=""):
+        assert read_django_settings().store == "s3://llamas"
+
+
+def test_anonymous_callers_must_be_allowed_from_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIST_ANONYMOUS", "dabapps=guest")
+    with pytest.raises(Misconfigured, match="KIST_ANONYMOUS_PUBLIC=1"):
+        read_django_settings()
+    assert told() == told(KIST={"ANONYMOUS": {"dabapps": "guest"}}) == ["kist.E001"]
+    assert told(KIST={"ANONYMOUS": {}}) == told(KIST={"ANONYMOUS_PUBLIC": True}) == []
 
 
 @pytest.mark.parametrize(

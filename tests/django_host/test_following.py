@@ -10,6 +10,7 @@ import pytest
 from tests.django_host.projects import user
 
 from kist.django.composition import kist
+from kist.django.following import FILE_KEY
 from kist.django.models import UploadedFile
 from kist.drive import drive
 from kist.model.actor import Actor
@@ -28,6 +29,16 @@ def test_a_file_of_a_user_has_a_row_that_says_what_was_asked_for() -> None:
     row = UploadedFile.objects.get(pk=began.file_id)
     assert (row.user, row.filename, row.file_key, row.row_id) == (ann, "a.txt", "reports/7", began.file_id)
     assert row.created == row.modified
+
+
+def test_a_label_that_is_longer_than_its_column_is_cut(site: Path) -> None:
+    """PostgreSQL would refuse the file for it, and SQLite hold what no form takes."""
+    label = "k" * 256
+    intent = Intent(name="n" * 255, metadata={FILE_KEY: label})
+    made = drive(kist().uploads.receive(Actor(str(user().pk)), intent, body_of(b"bytes")))
+    row = UploadedFile.objects.get(pk=made.id)
+    assert (row.filename, row.file_key) == (made.name, label[:255])
+    assert made.metadata == {FILE_KEY: label}, "the file itself has it whole"
 
 
 @pytest.mark.usefixtures("each_site")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from kist.django.composition import assembled, kist
 from kist.django.models import AWAIT_COMPLETE, COMPLETED, NEW, REMOVED, File, Upload, UploadedFile
 from kist.drive import drive
 from kist.errors import FileMissing, Incomplete, Invalid, UploadRefused, WrongState
+from kist.model.actor import Actor
+from kist.model.upload import Declared
 
 HELLO = b"hello, llama\n"
 
@@ -297,3 +299,18 @@ def test_life_is_cut_and_checked(site: Path) -> None:
     with pytest.raises(Invalid):
         uploaded.get_view_url(0)
     assert got(uploaded.get_view_url(int(timedelta(days=30).total_seconds()))) == HELLO
+
+
+def test_deleting_a_row_while_new_content_comes_in_removes_the_file(site: Path) -> None:
+    ann = user()
+    uploaded = made(ann, state=COMPLETED)
+    owner, file_id = Actor(str(ann.pk)), str(uploaded.pk)
+
+    async def coming() -> AsyncIterator[bytes]:
+        yield HELLO
+        uploaded.delete()
+
+    with pytest.raises(FileMissing):
+        drive(kist().uploads.replace(owner, file_id, Declared(), coming()))
+    assert File.objects.get(pk=file_id).state == "removed"
+    assert not UploadedFile.objects.exists()

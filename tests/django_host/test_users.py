@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from tests.django_host.databases import in_process
 
 in_process()
 
 from django.conf import settings  # noqa: E402
-from django.contrib.auth.models import AnonymousUser, User  # noqa: E402
+from django.contrib.auth.models import AnonymousUser, Group, User  # noqa: E402
 from django.http import HttpRequest  # noqa: E402
 from django.test import RequestFactory  # noqa: E402
+from django.utils.functional import SimpleLazyObject  # noqa: E402
 
-from kist.django.host.callers import user_of  # noqa: E402
+from kist.django.host.callers import actor_of, user_of  # noqa: E402
 from kist.django.host.forms import form_again  # noqa: E402
-from kist.errors import NotAllowed  # noqa: E402
+from kist.errors import NotAllowed, NotSignedIn  # noqa: E402
+from kist.model.actor import Actor, Role  # noqa: E402
 
 TOKEN = "t" * 32
 ANN = User(pk=7, username="ann")
@@ -62,3 +66,16 @@ def test_nobody_is_nobody() -> None:
     request = posted("application/json", b"{}", token=None)
     request.user = AnonymousUser()
     assert user_of(request) is None
+
+
+@pytest.mark.parametrize(
+    "other", [SimpleNamespace(pk=7, is_staff=True), SimpleNamespace(pk=None, is_staff=False), Group(pk=7), User()]
+)
+def test_another_principal_with_a_users_key_is_not_that_user(other: object) -> None:
+    with pytest.raises(NotSignedIn, match="users of this project"):
+        actor_of(other)
+
+
+def test_a_user_is_known_by_the_primary_key() -> None:
+    assert actor_of(SimpleLazyObject(lambda: ANN)) == Actor("7")
+    assert actor_of(User(pk=1, is_staff=True)) == Actor("1", Role.ADMIN)

@@ -22,7 +22,8 @@ PREFIX = "KIST_"
 
 
 def read_django_settings() -> Settings:
-    """What the project's settings say of Kist, over the process's environment. ``Misconfigured`` as ``read_settings``.
+    """What the project's settings say of Kist, over the process's environment. ``Misconfigured`` as ``read_settings``,
+    and for anonymous callers that nobody has said may come from everywhere.
 
     The home is ``kist-data`` beside ``manage.py`` (in ``BASE_DIR``). Without ``SECRET`` links and tickets are signed
     with a key made from Django's own ``SECRET_KEY``. The database is Django's: ``KIST_DATABASE`` says nothing here.
@@ -30,7 +31,14 @@ def read_django_settings() -> Settings:
     base = Path(getattr(settings, "BASE_DIR", "."))
     given = {name: as_text(name, value) for name, value in _given().items()}
     made = salted_hmac("kist.django", "secret", algorithm="sha256").hexdigest()
-    return read_settings_over(given, {"KIST_HOME": str(base / "kist-data"), "KIST_SECRET": made}, base)
+    found = read_settings_over(given, {"KIST_HOME": str(base / "kist-data"), "KIST_SECRET": made}, base)
+    if found.anonymous and not found.anonymous_public:
+        raise Misconfigured(
+            "KIST_ANONYMOUS lets callers in without a key, and whoever reaches the site could be one: set "
+            "KIST_ANONYMOUS_PUBLIC=1 if that is what you want, else write 'ANONYMOUS': {} into KIST",
+            settings="KIST_ANONYMOUS KIST_ANONYMOUS_PUBLIC",
+        )
+    return found
 
 
 def as_text(name: str, value: object) -> str:
@@ -50,10 +58,13 @@ def as_text(name: str, value: object) -> str:
 
 
 def _given() -> dict[str, Any]:
-    """What the project sets, by the names that the environment has for it; ``KIST`` goes before the older names."""
+    """What the project sets, by the names that the environment has for it; ``KIST`` goes before the older names.
+
+    An empty value in ``KIST`` is kept, and hides what the environment says; of an older name it says nothing.
+    """
     own = getattr(settings, "KIST", {})
     if not isinstance(own, Mapping):
         raise Misconfigured("KIST is a dictionary of settings, like {'STORE': 's3://bucket'}", settings="KIST")
-    older = {name: getattr(settings, name, None) for name in OLDER_NAMES}
+    older = {name: getattr(settings, name, None) or None for name in OLDER_NAMES}
     named = {name if name.startswith(PREFIX) else PREFIX + name: value for name, value in own.items()}
     return {name: value for name, value in (older | named).items() if value is not None}

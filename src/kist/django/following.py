@@ -69,13 +69,19 @@ def _row(alias: str, file: File) -> Iterator[Statement]:
     values = {
         "id": file.id,
         "created": file.created_at,
-        "file_key": file.metadata.get(FILE_KEY, ""),
-        "filename": file.name,
+        FILE_KEY: _cut(fields, FILE_KEY, file.metadata.get(FILE_KEY, "")),
+        "filename": _cut(fields, "filename", file.name),
         "user": user,
         "row": file.id,
     }
     params = {name: fields.get_field(name).get_db_prep_save(value, connection) for name, value in values.items()}
     yield Statement(_insert(alias), params, counted=False)
+
+
+def _cut(fields: Any, name: str, text: str) -> str:
+    """As much of ``text`` as its column holds: what is longer is no reason to lose a file."""
+    cut: str = text[: fields.get_field(name).max_length]
+    return cut
 
 
 @cache

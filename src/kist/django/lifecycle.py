@@ -17,7 +17,7 @@ from kist.django.following import FILE_KEY
 from kist.django.rows import File as FileRow
 from kist.django.states import AWAIT_COMPLETE, COMPLETED, NEW, NO_VERSION
 from kist.drive import drive
-from kist.errors import FileMissing, Invalid, WrongState
+from kist.errors import FileMissing, Invalid, UploadMissing, WrongState
 from kist.model.actor import Actor
 from kist.model.file import File, Visibility
 from kist.model.ticket import Ticket
@@ -113,9 +113,12 @@ async def _read(owner: Actor, file: File) -> bytes:
 
 
 def remove(uploaded: UploadedFile) -> None:
-    """Remove the file of a row that is deleted, or end what was to become one."""
+    """Remove the file of a row that is deleted, or end what was to become one.
+
+    Content that is coming in through the site has no ticket to end: it finds no file when it is there.
+    """
     owner, tickets = owner_of(uploaded), kist().tickets
-    with suppress(FileMissing):
+    with suppress(FileMissing, UploadMissing):
         drive(tickets.abort(owner, drive(tickets.pending(owner, str(uploaded.pk))).id))
     with suppress(FileMissing):
         drive(kist().files.remove(owner, str(uploaded.pk)))

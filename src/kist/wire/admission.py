@@ -9,7 +9,7 @@ from kist.model.actor import Actor
 from kist.wire.body import too_large
 from kist.wire.call import Call
 from kist.wire.credentials import act_as
-from kist.wire.pages import refuse_foreign_forms, refuse_foreign_pages
+from kist.wire.pages import refuse_foreign_changes_of_known, refuse_foreign_forms, refuse_foreign_pages
 from kist.wire.routes import BodyKind, Dialect, Needs, Route
 
 MOST_DIGITS = 18
@@ -40,9 +40,12 @@ async def admit(
     _let_in(call, route, actor)
 
 
-async def admit_known(call: Call, route: Route, dialect: Dialect, entry: Admits) -> None:
-    """The same where the host has recognised the caller and has ruled out pages of other sites by its own means."""
+async def admit_known(
+    call: Call, route: Route, dialect: Dialect, entry: Admits, *, origins: frozenset[str] = frozenset()
+) -> None:
+    """The same where the host has recognised the caller, by whatever means, and answers to its own names alone."""
     actor = await entry.admit(None, act_as=None, address=call.address, dialect=dialect.name, known=call.known)
+    refuse_foreign_changes_of_known(call, origins)
     _let_in(call, route, actor)
 
 

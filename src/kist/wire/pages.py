@@ -14,6 +14,8 @@ from kist.wire.call import Call
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_PAGES = ("same-origin", "none")
+_REMEMBERED = ("basic", "digest", "negotiate", "ntlm")
+"""Schemes by which browsers sign in by themselves, whatever page has them send something."""
 
 
 def refuse_foreign_pages(call: Call, origins: frozenset[str]) -> None:
@@ -31,8 +33,16 @@ def refuse_foreign_forms(call: Call, origins: frozenset[str]) -> None:
     A browser that was asked for a key by Basic adds it to whatever goes to this server, forms of any page included.
     No page can make it add a Bearer.
     """
-    if (call.headers.get("authorization") or "").lower().startswith("basic") and _from_elsewhere(call, origins):
+    if (call.headers.get("authorization") or "").lower().startswith(_REMEMBERED) and _from_elsewhere(call, origins):
         raise NotAllowed("pages of other sites may change nothing here by a key that the browser remembers")
+
+
+def refuse_foreign_changes_of_known(call: Call, origins: frozenset[str]) -> None:
+    """``NotAllowed`` for a change by somebody whom the application around knows, when a page of another site sent it
+    and a browser could have signed it: by a cookie, an address, or what it remembers."""
+    refuse_foreign_forms(call, origins)
+    if call.headers.get("authorization") is None and _from_elsewhere(call, origins):
+        raise NotAllowed("pages of other sites may change nothing here, unless the application trusts their origin")
 
 
 def refuse_foreign_changes(call: Call) -> None:

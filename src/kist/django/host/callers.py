@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.db import Error
 from django.http import HttpRequest
 
 from kist.django.host.csrf import check_csrf
 from kist.django.meaning import translate
+from kist.errors import NotSignedIn
 from kist.model.actor import Actor, Role
 from kist.service.keys import PREFIX
 
@@ -24,7 +26,12 @@ def is_key(token: str | None) -> bool:
 
 
 def actor_of(user: Any) -> Actor:
-    """The actor that a user of the project is: known by the primary key, an admin where they are staff."""
+    """The actor that a user of the project is: known by the primary key, an admin where they are staff.
+
+    ``NotSignedIn`` for any other principal that an authenticator may find: its key would be taken for a user's.
+    """
+    if not isinstance(user, get_user_model()) or user.pk is None:
+        raise NotSignedIn("files belong to users of this project, and whoever signed in here is none")
     return Actor(str(user.pk), Role.ADMIN if user.is_staff else Role.USER)
 
 

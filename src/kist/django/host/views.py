@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 from kist.django.addresses import asked_at, site_url
 from kist.django.composition import assembled
 from kist.django.host import callers
+from kist.django.host.csrf import trusted_origins
 from kist.django.host.requests import NO_LENGTH, give_body, loses_length, read_call
 from kist.django.host.responses import response_of
 from kist.drive import drive, drive_awaitable
@@ -111,8 +112,9 @@ def _route(call: Call, routes: dict[str, Route]) -> Route | Reply:
 
 
 def _let_in(call: Call, request: HttpRequest, route: Route, dialect: Dialect, kist: Kist) -> None:
-    """The gate before the body."""
+    """The gate before the body. What its headers say comes first: looking for a user may mean to read a form whole."""
     call.body.length = declared_length(call)
+    check_body(call, route, SMALL_BODY)
     user = None
     if route.needs is not Needs.NOTHING and not callers.is_key(credential(call, dialect)):
         user = callers.user_of(request)
@@ -120,7 +122,6 @@ def _let_in(call: Call, request: HttpRequest, route: Route, dialect: Dialect, ki
         drive(admit(call, route, dialect, kist.entry))
     else:
         call.known = callers.actor_of(user)
-        drive(admit_known(call, route, dialect, kist.entry))
-    check_body(call, route, SMALL_BODY)
+        drive(admit_known(call, route, dialect, kist.entry, origins=trusted_origins(request)))
     if call.body.length != 0:
         give_body(call, request)

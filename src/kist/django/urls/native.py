@@ -1,7 +1,8 @@
 """``path("kist/", include("kist.django.urls.native"))``: Kist's own API.
 
 Metrics and live progress are left to ``kist serve``: a web process counts nothing, and could do nothing else while it
-shows how far a sync is.
+shows how far a sync is. Keys are made by ``kist key`` alone: here all staff are admins, and a key that one of them made
+would open every file for as long as it lives, whatever becomes of their account.
 """
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from kist.dialects.native import DIALECT
 from kist.django.host.views import url_patterns
 
-LEFT_OUT = ("/metrics", "/v1/syncs/{id}/events")
+LEFT_OUT = ("/metrics", "/v1/syncs/{id}/events", "/v1/keys", "/v1/keys/{id}")
 
 app_name = "kist"
 urlpatterns = url_patterns(
