@@ -17,14 +17,15 @@ PLACE = Place("bucket", "key")
 LAUGHS = """<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY lol "lol">{}]><ListBucketResult>&l9;</ListBucketResult>"""
 
 
-def page(*keys: str, after: str = "", encoded: bool = True, size: str = "1") -> Answer:
+def page(*keys: str, after: str = "", encoded: bool = True, size: str = "1", more: str = "") -> Answer:
     write = quote_plus if encoded else str
     contents = "".join(
         f"<Contents><Key>{write(key)}</Key><Size>{size}</Size><ETag>&quot;e&quot;</ETag>"
         "<LastModified>2026-01-01T12:00:00.000Z</LastModified></Contents>"
         for key in keys
     )
-    more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{after}</NextContinuationToken>" if after else ""
+    if after:
+        more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{after}</NextContinuationToken>"
     kind = "<EncodingType>url</EncodingType>" if encoded else ""
     space = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
     return Answer(body=f"<ListBucketResult {space}>{kind}{contents}{more}</ListBucketResult>".encode())
@@ -54,6 +55,27 @@ def test_keys_that_were_not_encoded_are_read_as_they_are() -> None:
 
 def test_nothing() -> None:
     assert listed(page())[0] == []
+
+
+TOKEN = "<NextContinuationToken>t</NextContinuationToken>"
+
+
+@pytest.mark.parametrize("truncated", ["", "<IsTruncated>false</IsTruncated>", "<IsTruncated>False</IsTruncated>"])
+def test_what_ends_a_list(truncated: str) -> None:
+    assert listed(page("a", more=truncated))[0] == ["a"]
+
+
+@pytest.mark.parametrize("word", ["true", "True", "TRUE"])
+def test_what_goes_on(word: str) -> None:
+    more = f"<IsTruncated>{word}</IsTruncated>{TOKEN}"
+    assert listed(page("a", more=more), page("b"))[0] == ["a", "b"]
+
+
+@pytest.mark.parametrize("word", ["1", "", "yes", "tru", None])
+def test_what_says_neither_is_no_end(word: str | None) -> None:
+    truncated = "" if word is None else f"<IsTruncated>{word}</IsTruncated>"
+    with pytest.raises(StoreRefused):
+        listed(page("a", more=f"{truncated}{TOKEN}"))
 
 
 @pytest.mark.parametrize(

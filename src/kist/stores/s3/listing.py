@@ -41,10 +41,23 @@ async def list_objects(sender: Sender, bucket: str, prefix: str, after: str) -> 
             last, empty = encoded, 0
             keys += 1
             yield listed
-        if root.find("IsTruncated") != "true":
+        following = root.find("NextContinuationToken") or ""
+        if _ends(root.find("IsTruncated"), following):
             return
-        following = root.text("NextContinuationToken")
         thin = pages > _THIN_PAGES and keys < pages * _THIN
         if not following or following == token or empty > _EMPTY_PAGES or thin:
             raise StoreRefused("the object store's listing repeats itself")
         token = following
+
+
+def _ends(truncated: str | None, following: str) -> bool:
+    """Whether this is the last page. What says neither yes nor no is no end: a sync would delete what lies behind it.
+
+    ``StoreRefused``.
+    """
+    said = "" if truncated is None else truncated.lower()
+    if said == "true" and following:
+        return False
+    if said == "false" or (truncated is None and not following):
+        return True
+    raise StoreRefused("the object store's listing does not say whether there is more")
