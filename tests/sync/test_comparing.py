@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import pytest
 from tests.sync.harm import filled, on_call, remove
 from tests.sync.place import Scene
 
+from kist.app import threads
 from kist.model.job import Act, Compare, Job, JobState
 from kist.model.place import Place
 from kist.sync import comparing
+from kist.sync.folder import FolderTree
 from kist.sync.planning import memory_of
 from kist.sync.transfer import LARGE
+from kist.testing.clock import FakeClock, FakeIds
 
 MIB = 1 << 20
 
@@ -174,6 +178,20 @@ async def test_what_was_just_changed_is_not_relied_upon(
     await filled(here)
     await by_checksum(here, reads)
     assert (await by_checksum(here, reads))[1] >= len(here.files())
+
+
+@pytest.mark.parametrize(("late", "told"), [(60.0, False), (130.0, True)])
+async def test_a_file_is_relied_upon_once_what_is_mapped_was_written_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: float, told: bool
+) -> None:
+    """A page that is still dirty takes further writes without moving any time."""
+    monkeypatch.undo()
+    (tmp_path / "mapped").write_bytes(b"0" * 8192)
+    tree, clock = FolderTree(tmp_path, threads(), FakeIds()), FakeClock(datetime.now(UTC))
+    clock.advance(late)
+    item = await tree.item("mapped")
+    assert item is not None
+    assert [bool(each) for each in await comparing.prints_of(tree, [item], clock)] == [told]
 
 
 async def test_there_is_a_row_for_each_file_that_is_compared_and_no_other(here: Scene, reads: list[int]) -> None:

@@ -15,9 +15,12 @@ from kist.sync.march import Ahead
 from kist.sync.together import together
 
 PAGE = 1000
-SETTLED = 2.0
-"""Seconds after its last change from which on a file cannot change once more without its times telling: the clocks of
-file systems are coarse."""
+SETTLED = 120.0
+"""Seconds after its last change from which on a file cannot change once more without its times telling.
+
+What writes to memory that is mapped to a file moves its times only with the first write to each page that is clean, and
+Linux writes pages back, which makes them clean, within some 35 seconds. The clocks of file systems are coarse as well.
+"""
 
 Pair = tuple[Item, Item]
 SameBytes = Callable[[Item, Item], Awaitable[bool]]
