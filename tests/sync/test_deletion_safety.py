@@ -18,6 +18,26 @@ from tests.sync.place import ROOT, Scene
 from kist.errors import Clash
 from kist.model.job import Act, Job, JobState
 
+# --- links -----------------------------------------------------------------------------------------------------------
+
+
+async def test_what_lies_behind_a_link_stays(here: Scene, tmp_path: Path) -> None:
+    """A folder that was moved to another disk and linked to is not gone."""
+    for key in ("photos/a", "photos/deep/b", "photos-old/c", "photos.txt", "photos0", "photo", "q"):
+        here.write(key)
+    await here.sync()
+    before = await here.objects()
+    (here.folder / "photos").rename(tmp_path / "disk")
+    (here.folder / "photos").symlink_to(tmp_path / "disk")
+    remove(here, "photos-old/c", "photos0")
+    job = await here.sync(delete=True)
+    assert (job.state, job.progress.deleted) == (JobState.SUCCEEDED, 2)
+    assert {key: data for key, data in before.items() if key not in ("photos-old/c", "photos0")} == await here.objects()
+    why = "behind a link of the source, which is not followed: left alone"
+    noted = {step.key: step.reason for step in await here.steps(job) if step.act is Act.NOTE}
+    assert {key for key, reason in noted.items() if reason == why} == {"photos/a", "photos/deep/b"}
+
+
 # --- too many, and who says yes --------------------------------------------------------------------------------------
 
 

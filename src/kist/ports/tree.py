@@ -18,11 +18,15 @@ class Item(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """What could not be looked at, or is not carried. ``hides``: whether files may be beneath it that are not seen."""
+    """What could not be looked at, or is not carried. ``hides``: whether files may be beneath it that are not seen.
+
+    ``link``: a link, which is not followed: what it stands for may have been a folder here.
+    """
 
     key: str
     reason: str
     hides: bool
+    link: bool = False
 
 
 class Reading(Protocol):

@@ -28,6 +28,9 @@ MOST_NOTES = 1000
 FEW = 20
 """Files below which a share of them says nothing."""
 
+_BEHIND = chr(ord("/") + 1)
+"""What is greater than all that lies below a folder begins so, behind the folder's name."""
+
 Beat = Callable[..., Awaitable[None]]
 
 
@@ -88,6 +91,7 @@ class Planner:
         self._patterns = Patterns(job.options.include, job.options.exclude)
         self._steps: list[Change] = []
         self._noted: set[str] = set()
+        self._links: list[str] = []
         self._earlier = Ahead(self._done_before(), "an earlier plan")
         self._plan = Plan()
         self._digest = hashlib.sha256()
@@ -190,6 +194,8 @@ class Planner:
     async def _take(self, met: Met) -> None:
         plan = self._plan
         if isinstance(met.source, Trouble):
+            if met.source.link and self._job.options.delete and not self._behind_link(met.key):
+                self._links.append(met.key)
             await self._note(met.source)
             return
         if isinstance(met.dest, Trouble):
@@ -205,7 +211,7 @@ class Planner:
             decision = self._decided(met.source, met.dest, met.entry)
             await self._add(decision, met.source, met.dest)
         elif met.dest is not None and self._job.options.delete:
-            decision = decide_extra(met.dest, met.entry)
+            decision = self._decided_extra(met.dest, met.entry)
             if decision.act is Act.NOTE and plan.notes >= MOST_NOTES:
                 return
             await self._add(decision, met.dest, met.dest)
@@ -218,6 +224,20 @@ class Planner:
         if same is None:
             return Decision(Act.REPLACE, "changed while it was compared")
         return Decision(None, "the same bytes") if same else Decision(Act.REPLACE, "other bytes")
+
+    def _decided_extra(self, dest: Item, entry: Entry | None) -> Decision:
+        decision = decide_extra(dest, entry)
+        if decision.act is Act.DELETE and self._behind_link(dest.key):
+            return Decision(Act.NOTE, "behind a link of the source, which is not followed: left alone")
+        return decision
+
+    def _behind_link(self, key: str) -> bool:
+        """Whether ``key`` lies below a link that was passed over: its folder has moved, and is not gone.
+
+        Keys come in order, so of the links few are kept: those below which a key may still come.
+        """
+        self._links = [link for link in self._links if key < f"{link}{_BEHIND}"]
+        return any(key.startswith(f"{link}/") for link in self._links)
 
     async def _add(self, decision: Decision, item: Item, dest: Item | None) -> None:
         plan, act = self._plan, decision.act

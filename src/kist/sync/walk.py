@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Generator, Iterator
 from operator import attrgetter
-from stat import S_ISREG
+from stat import S_ISLNK, S_ISREG
 from typing import NamedTuple
 
 from kist.errors import BadName
@@ -126,8 +126,9 @@ def _looked_at(entry: os.DirEntry[str], key: str, plain: bool) -> Item | Trouble
         status = entry.stat(follow_symlinks=False)
         if S_ISREG(status.st_mode):
             return item_of(key, status)
-        what = "is a link, which is not followed" if entry.is_symlink() else "is no regular file"
-        return Trouble(key, what, hides=False)
+        if S_ISLNK(status.st_mode):
+            return Trouble(key, "is a link, which is not followed", hides=False, link=True)
+        return Trouble(key, "is no regular file", hides=False)
     except (BadName, UnicodeError):
         return Trouble(key, "its name cannot be a key", hides=False)
     except OSError as error:
