@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
@@ -112,17 +112,17 @@ class BucketTree:
     async def remove(self, *keys: str) -> None:
         await self.store.erase(*map(self.place, keys))
 
-    async def tidy(self, before: float, but: str) -> None:
-        """Erase what jobs ``but`` this one put aside ``before``, on another server: chores look after Kist's own.
+    async def tidy(self, before: float, ours: Callable[[str], Awaitable[bool]]) -> None:
+        """Erase what was put aside ``before``, on another server: chores look after Kist's own.
 
-        Keys that may erase nothing leave it there.
+        ``ours``: whether an ended job of this Kist has put that aside; others may have a trash there too. Keys that
+        may erase nothing leave it there.
         """
         if not self.root:
             return
         old: list[Place] = []
         async for listed in self.store.list(self.bucket, TRASH):
-            of_this = listed.key.startswith((f"{TRASH}{but}/", f"{TRASH}{but}~/"))
-            if not of_this and listed.modified.timestamp() < before:
+            if listed.modified.timestamp() < before and await ours(listed.key):
                 old.append(Place(self.bucket, listed.key))
         with suppress(StoreRefused):
             for start in range(0, len(old), BATCH):

@@ -15,6 +15,7 @@ from kist.ports.catalogue import Catalogue
 from kist.ports.lease import Lease
 from kist.ports.system import Clock
 from kist.ports.tree import Item
+from kist.sync.aside import Aside
 from kist.sync.bucket import BucketTree
 from kist.sync.comparing import Comparer
 from kist.sync.journal import Journal
@@ -163,8 +164,12 @@ class Runner:
 
     async def _tidy(self) -> None:
         if self._lease.job.options.undo_of is None:  # an undo needs what is old
-            old = self._clock.now() - self._trash_life
-            await self._sides.dest.tidy(old.timestamp(), self._lease.job.id)
+            old = (self._clock.now() - self._trash_life).timestamp()
+            dest = self._sides.dest
+            if isinstance(dest, BucketTree):
+                await dest.tidy(old, Aside(self._catalogue, dest).is_ours)
+            else:
+                await dest.tidy(old, self._lease.job.id)
 
     async def _send(self) -> None:
         """Send what is to be sent, a page of steps at a time, many files at once."""

@@ -18,6 +18,11 @@ def trash_of(job: str, key: str) -> str:
     return f"{TRASH}{job}/{key}"
 
 
+def job_of(key: str) -> str:
+    """The job that keeps something at ``key`` of the trash."""
+    return key.removeprefix(TRASH).partition("/")[0].partition("~")[0].partition(".")[0]
+
+
 def is_reserved(key: str) -> bool:
     """Whether a key is Kist's own at the top of a bucket or of a folder."""
     return key.startswith(RESERVED) or key == RESERVED[:-1]
