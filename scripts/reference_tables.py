@@ -55,7 +55,7 @@ ADVICE = {
     "Incomplete": "send all the bytes that were declared; nothing was kept",
     "UploadRefused": "start the upload over; `reason` says which rule the bytes broke",
     "AlreadyThere": "choose another name",
-    "BucketNotEmpty": "remove what is in the bucket first",
+    "BucketNotEmpty": "remove what is in the bucket first, or cancel its sync",
     "Stale": "read the file again, then decide again; `If-Match` named an older content",
     "UnsafeWay": "send the file to `POST /v1/files`; operators: `kist doctor --probe`, and a restricted signing key",
     "StoreUnavailable": "come back after `Retry-After` seconds; operators: `kist doctor`",

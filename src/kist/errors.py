@@ -189,7 +189,7 @@ class AlreadyThere(Conflict):
 
 
 class BucketNotEmpty(Conflict):
-    """A bucket that holds objects is never removed."""
+    """A bucket that holds objects, or whose sync has not ended, is never removed."""
 
 
 class Stale(Conflict):

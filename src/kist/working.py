@@ -21,6 +21,7 @@ from kist.ports.store import HoldsBuckets
 from kist.ports.wiring import Aside
 from kist.service.buckets import Buckets
 from kist.service.endpoints import Endpoints
+from kist.service.job_ends import check_still
 from kist.service.kist import Kist
 from kist.service.ports import Ports
 from kist.service.sealing import Sealer
@@ -57,6 +58,7 @@ class Work:
         async with AsyncExitStack() as opened:
             try:
                 async with asyncio.timeout(REACHED_WITHIN):
+                    await check_still(self._ports, lease.job)
                     sides = await self._sides(lease.job, opened)
             except CatalogueBusy:
                 raise
@@ -72,7 +74,7 @@ class Work:
     async def _sides(self, job: Job, opened: AsyncExitStack) -> Sides:
         dest = read_end(job.dest)
         whole = isinstance(dest, BucketEnd) and not dest.prefix and job.options.remove_bucket
-        removal = BucketRemoval(self._ports, job.actor, str(dest)) if whole else None
+        removal = BucketRemoval(self._ports, job, str(dest)) if whole else None
         return Sides(await self._tree(job, read_end(job.source), opened), await self._tree(job, dest, opened), removal)
 
     async def _tree(self, job: Job, end: End, opened: AsyncExitStack) -> FolderTree | BucketTree:
@@ -111,11 +113,12 @@ async def _unreached(lease: Lease, error: KistError | TimeoutError) -> Job:
 
 
 class BucketRemoval:
-    """``Removes`` for the bucket that a job of ``actor`` fills."""
+    """``Removes`` for the bucket that ``job`` fills."""
 
-    def __init__(self, ports: Ports, actor: str, bucket: str) -> None:
+    def __init__(self, ports: Ports, job: Job, bucket: str) -> None:
         self._ports = ports
-        self._actor = Actor(actor, Role.ADMIN)
+        self._job = job.id
+        self._actor = Actor(job.actor, Role.ADMIN)
         self._bucket = bucket
         self._upkeep = Upkeep(ports, Sealer(ports))
         self._buckets = Buckets(ports, Ways(ports), self._upkeep)
@@ -129,7 +132,7 @@ class BucketRemoval:
             await self._upkeep.erase_in(self._bucket)
             await self._upkeep.erase_trash_in(self._bucket)
         with suppress(BucketMissing):
-            await self._buckets.remove(self._actor, self._bucket)
+            await self._buckets.remove(self._actor, self._bucket, by=self._job)
 
 
 @asynccontextmanager

@@ -25,6 +25,7 @@ from kist.errors import (
 from kist.model.actor import Action, Actor
 from kist.model.bucket import Bucket, BucketState
 from kist.model.changes import Add, Drop, Swap
+from kist.model.ends import BucketEnd, read_end
 from kist.model.place import check_bucket
 from kist.model.rows import AuditEntry
 from kist.ports.store import HoldsBuckets
@@ -69,17 +70,20 @@ class Buckets:
         found.setdefault(base, Bucket(name=base, owner="", created_at=datetime.fromtimestamp(0, UTC)))
         return tuple(found[name] for name in sorted(found))
 
-    async def remove(self, actor: Actor, name: str) -> None:
+    async def remove(self, actor: Actor, name: str, *, by: str = "") -> None:
         """Remove a bucket of one's own (an admin: anybody's) that holds nothing.
 
         ``BucketMissing`` for one that was not made here, or is another's; ``BucketNotEmpty`` while there is a file,
-        an upload, an object, or a multipart upload in it. Bytes of removed files go at once, not after a while.
+        an upload, an object, or a multipart upload in it, or a sync from or to it has not ended, but for the job ``by``
+        which it is removed. Bytes of removed files go at once, not after a while.
         """
         check_signed_in(actor)
         bucket = await self._mine(actor, name)
+        await self._check_no_sync(name, by)
         if bucket.state is not BucketState.REMOVING:
             bucket = await self._swap(bucket, BucketState.REMOVING)
         try:
+            await self._check_no_sync(name, by)  # again: one that begins from here on sees that the bucket goes
             await self._empty(name)
             with suppress(BucketMissing):  # dropped by a call that was cut off
                 await self._holding().drop_bucket(name)
@@ -184,6 +188,12 @@ class Buckets:
         await self._upkeep.erase_in(name)
         if not await self._is_bare(name):
             raise BucketNotEmpty("the bucket holds objects that are no files of Kist: remove these first")
+
+    async def _check_no_sync(self, name: str, by: str) -> None:
+        for job in await self._ports.catalogue.unended_jobs():
+            ends = read_end(job.source), read_end(job.dest)
+            if job.id != by and any(isinstance(end, BucketEnd) and end.bucket == name for end in ends):
+                raise BucketNotEmpty("a sync from or to this bucket has not ended: wait for its end, or cancel it")
 
     async def _forget(self, bucket: Bucket, *more: Add) -> None:
         """Drop the row of a bucket that is gone, in whatever state another call for the same has left it."""

@@ -10,7 +10,7 @@ from kist.errors import Clash, InProgress, Invalid, JobMissing, NotAllowed, Wron
 from kist.model.actor import Actor
 from kist.model.changes import Add, Change, Discard, Swap
 from kist.model.endpoint import EndpointKeys
-from kist.model.ends import BucketEnd, End, FolderEnd, overlap, read_end
+from kist.model.ends import BucketEnd, End, FolderEnd, ForeignEnd, overlap, read_end
 from kist.model.job import Job, JobState, Step, SyncOptions
 from kist.model.rows import Idempotency
 from kist.model.upload import Repeat
@@ -18,6 +18,7 @@ from kist.service.buckets import check_whole
 from kist.service.endpoints import Endpoints
 from kist.service.files import TRIES
 from kist.service.gate import check_signed_in
+from kist.service.job_ends import alone, check_still, ends_of
 from kist.service.ports import Ports
 from kist.service.repeats import Repeats
 
@@ -81,7 +82,7 @@ class Jobs:
             raise WrongState("this job has not ended: cancel it first", state=undone.state.value)
         if undone.options.dry_run:
             raise WrongState("this job changed nothing: it was a dry run", state=undone.state.value)
-        ends = read_end(undone.source), read_end(undone.dest)
+        ends = ends_of(undone)
         await self._check_ends(actor, ends, keys)
         return await self._add(actor, ends, SyncOptions(undo_of=undone.id), repeat, keys)
 
@@ -145,7 +146,8 @@ class Jobs:
     async def confirm(self, actor: Actor, job_id: str, plan: str | None = None) -> Job:
         """Say yes to the plan of a job that waits for it. ``plan``: its digest, to be sure that it is still that one.
 
-        ``WrongState`` when it does not wait; ``Clash`` when the plan is another one by now.
+        ``WrongState`` when it does not wait; ``Clash`` when the plan is another one by now; ``NotAllowed``,
+        ``BucketMissing`` where one of its ends is no longer theirs whose job it is.
         """
 
         def confirmed(job: Job) -> Job:
@@ -155,12 +157,16 @@ class Jobs:
                 raise Clash("the plan of this job is another one by now: look at it again")
             return self._moved(job, JobState.QUEUED, confirmed=job.plan, reason="")
 
+        before = await self.get(actor, job_id)
+        confirmed(before)
+        await self._check_again(actor, before)
         return await self._change(actor, job_id, confirmed)
 
     async def resume(self, actor: Actor, job_id: str, *, keys: EndpointKeys | None = None) -> Job:
         """Go on with a job that failed, was cancelled or left some files behind: what is done is not done again.
 
-        ``keys``: as for an undo.
+        ``keys``: as for an undo. ``WrongState``, ``InProgress``; and as for a start where one of its ends is no longer
+        theirs whose job it is.
         """
 
         def resumed(job: Job) -> Job:
@@ -169,14 +175,22 @@ class Jobs:
                 raise WrongState("there is nothing to resume in this job", state=job.state.value)
             return self._moved(job, JobState.QUEUED, ended_at=None, reason="")
 
-        before = await self.get(actor, job_id)
-        ends = read_end(before.source), read_end(before.dest)
-        resumed(before)
-        self._endpoints.check(actor, ends, keys)
-        other = await self._in_the_way(ends, but=before.id)
-        if other is not None:
-            raise _at_work(other)
-        return await self._change(actor, job_id, resumed, keys)
+        for _ in range(TRIES):
+            guard = await alone(self._ports.catalogue, self._ports.ids.token())
+            before = await self.get(actor, job_id)
+            after = resumed(before)
+            self._endpoints.check(actor, ends_of(before), keys)
+            await self._check_again(actor, before)
+            other = await self._in_the_way(ends_of(before), but=before.id)
+            if other is not None:
+                raise _at_work(other)
+            try:
+                await self._ports.catalogue.commit(guard, Swap(before, after), *self._keeping(after, keys))
+            except Clash:
+                continue
+            self.wake()
+            return after
+        raise Clash("too many jobs are being started: try again")
 
     async def _add(
         self,
@@ -186,9 +200,10 @@ class Jobs:
         repeat: Repeat | None,
         keys: EndpointKeys | None,
     ) -> Job:
-        """Numbers are given without a gap, so no other job can have been added since it was looked for one."""
+        """Commits only if no other job was added or resumed since it was looked for one."""
         record = self._repeats.record(actor, repeat)
         for _ in range(TRIES):
+            guard = await alone(self._ports.catalogue, self._ports.ids.token())
             newest = await self._ports.catalogue.jobs(None, 1)
             other = await self._in_the_way(ends)
             earlier = await self._repeats.answer(actor, repeat)  # after that: the other may be the one it started
@@ -208,7 +223,7 @@ class Jobs:
                 created_at=now,
             )
             try:
-                await self._ports.catalogue.commit(Add(job), *self._keeping(job, keys), *_answers(record, job))
+                await self._ports.catalogue.commit(guard, Add(job), *self._keeping(job, keys), *_answers(record, job))
             except Clash:
                 continue
             self.wake()
@@ -218,7 +233,7 @@ class Jobs:
     async def _in_the_way(self, ends: tuple[End, End], but: str = "") -> Job | None:
         """A job that writes where one of ``ends`` is, or reads where this one would write."""
         for job in await self._ports.catalogue.unended_jobs():
-            theirs = read_end(job.source), read_end(job.dest)
+            theirs = ends_of(job)
             if job.id != but and (
                 overlap(ends[1], theirs[1]) or overlap(ends[1], theirs[0]) or overlap(ends[0], theirs[1])
             ):
@@ -226,9 +241,20 @@ class Jobs:
         return None
 
     async def _check_ends(self, actor: Actor, ends: tuple[End, End], keys: EndpointKeys | None) -> None:
+        self._endpoints.check(actor, ends, keys)
+        await self._check_here(actor, ends)
+
+    async def _check_again(self, actor: Actor, job: Job) -> None:
+        """Raise unless ``actor``, and who asked for ``job``, may have it between its ends still."""
+        if not actor.is_admin:
+            await self._check_here(actor, ends_of(job))
+        await check_still(self._ports, job)
+
+    async def _check_here(self, actor: Actor, ends: tuple[End, End]) -> None:
         if not actor.is_admin and any(isinstance(end, FolderEnd) for end in ends):
             raise NotAllowed("only an admin may sync a folder of the server")
-        self._endpoints.check(actor, ends, keys)
+        if not actor.is_admin and any(isinstance(end, ForeignEnd) for end in ends):
+            raise NotAllowed("only an admin may sync with another S3 server")
         for end in ends:
             if isinstance(end, BucketEnd):
                 await check_whole(self._ports, actor, end.bucket)

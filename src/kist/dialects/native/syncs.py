@@ -312,7 +312,7 @@ ROUTES = (
         accepts=Confirmation,
         answers=JobShape,
         status=202,
-        errors=(WrongState, Clash),
+        errors=(WrongState, Clash, BucketMissing, NotAllowed),
     ),
     Route(
         method="POST",
@@ -333,7 +333,7 @@ ROUTES = (
         accepts=GivenKeys,
         answers=JobShape,
         status=202,
-        errors=(WrongState, InProgress, EndpointRefused),
+        errors=(WrongState, InProgress, BucketMissing, NotAllowed, EndpointRefused),
     ),
     Route(
         method="POST",
