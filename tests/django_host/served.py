@@ -119,6 +119,8 @@ def _said(settings: Settings) -> dict[str, str]:
     """The settings as a project says them in ``KIST``."""
     given: dict[str, Any] = {name.upper(): value for name, value in vars(settings).items() if value is not None}
     del given["DATABASE"]
+    if settings.anonymous:
+        given["ANONYMOUS_PUBLIC"] = True  # only this machine reaches the site, which a project cannot know
     secrets = {f"S3_{name.upper()}": value for name, value in given.pop("S3_SECRETS").items()} | {
         "SECRET": given.pop("SECRET")
     }
