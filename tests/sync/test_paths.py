@@ -294,11 +294,14 @@ async def test_what_was_put_aside_in_a_folder_long_ago_is_removed(here: Scene, t
         await here.put("copy/a", data)
         job = await here.sync(here.dest, str(back))
     old, new = sorted((back / ".kist/trash").iterdir(), key=lambda folder: folder.name == job.id)
-    os.utime(old, (0, 0))
-    os.utime(back / "a", (0, 0))
+    others = back / ".kist/trash/of-another-kist"
+    others.mkdir()
+    for each in (old, others, back / "a"):
+        os.utime(each, (0, 0))
     await here.sync(here.dest, str(back))
     assert not old.exists()
     assert (new / "a").read_bytes() == b"second"
+    assert others.exists(), "whoever put it there knows how long it is to be kept"
 
 
 DEEP = 1200

@@ -10,10 +10,11 @@ from kist.catalogues.memory import MemoryCatalogue
 from kist.errors import StoreRefused
 from kist.model.changes import Add
 from kist.model.content import Listed, PutRules
+from kist.model.ends import read_end
 from kist.model.job import JobState
 from kist.model.place import Place
+from kist.model.trash import Trash
 from kist.stores.memory import MemoryStore
-from kist.sync.aside import Aside
 from kist.sync.bucket import BucketTree
 from kist.testing.catalogue_samples import a_job
 from kist.testing.clock import START, FakeClock, FakeIds
@@ -62,7 +63,7 @@ async def test_what_another_kist_put_aside_stays(store: MemoryStore) -> None:
     for key in (*gone, f".kist/trash/{elsewhere.id}/a", f".kist/trash/{at_work.id}/a"):
         await store.put(Place("bucket", key), body(), PutRules(size=1))
     before = await keys(store)
-    await tree.tidy(START.timestamp() + 3 * DAY, Aside(catalogue, tree).is_ours)
+    await tree.tidy(START.timestamp() + 3 * DAY, Trash(catalogue.job, read_end(ours.dest)).is_ours)
     assert before - await keys(store) == gone
 
 

@@ -101,5 +101,17 @@ def overlap(one: End, other: End) -> bool:
     return False
 
 
+def share_trash(one: End, other: End) -> bool:
+    """Whether jobs that go to one of them and to the other put aside what they replace in the same place."""
+    match one, other:
+        case FolderEnd(), FolderEnd():
+            return one.path == other.path
+        case BucketEnd(), BucketEnd():
+            return one.bucket == other.bucket
+        case ForeignEnd(), ForeignEnd():
+            return (one.root, one.bucket) == (other.root, other.bucket)
+    return False
+
+
 def _within(one: str, other: str) -> bool:
     return one.startswith(other) or other.startswith(one)

@@ -6,15 +6,15 @@ import logging
 from contextlib import suppress
 from datetime import datetime
 
-from kist.errors import Broken, BucketMissing, BucketNotEmpty, Clash, FileMissing, JobMissing, KistError
+from kist.errors import Broken, BucketMissing, BucketNotEmpty, Clash, FileMissing, KistError
 from kist.model.changes import Drop
 from kist.model.ends import BucketEnd, read_end
 from kist.model.file import File, FileState
 from kist.model.link import Link
 from kist.model.place import TRASH, Place
 from kist.model.rows import Doomed
+from kist.model.trash import Trash
 from kist.model.upload import Upload, UploadState
-from kist.ports.catalogue import Catalogue
 from kist.service.ending import end, end_ticket
 from kist.service.ports import Ports, looked_after
 from kist.service.sealing import Sealer
@@ -150,9 +150,9 @@ class Upkeep:
 
     async def _erase_aside(self, bucket: str, before: datetime | None, *, foreign: bool = False) -> int:
         erased, aside = 0, []
-        ours = _Ours(self._ports.catalogue, bucket) if foreign else None
+        ours = Trash(self._ports.catalogue.job, BucketEnd(bucket)) if foreign else None
         async for listed in self._ports.store.list(bucket, TRASH):
-            if (before is None or listed.modified < before) and (ours is None or await ours.put_aside(listed.key)):
+            if (before is None or listed.modified < before) and (ours is None or await ours.is_ours(listed.key)):
                 aside.append(Place(bucket, listed.key))
             if len(aside) == BATCH:
                 await self._ports.store.erase(*aside)
@@ -237,26 +237,3 @@ class Upkeep:
             except KistError as error:
                 first = first or error
         return done, first
-
-
-class _Ours:
-    """Tells what ended jobs of this Kist have put aside in ``bucket``. Keys come in order: those of a job together."""
-
-    def __init__(self, catalogue: Catalogue, bucket: str) -> None:
-        self._catalogue = catalogue
-        self._bucket = bucket
-        self._job, self._is_ours = "", False
-
-    async def put_aside(self, key: str) -> bool:
-        job = key.removeprefix(TRASH).partition("/")[0].partition("~")[0].partition(".")[0]  # as kist.sync.trash writes
-        if job != self._job:
-            self._job, self._is_ours = job, await self._was_here(job)
-        return self._is_ours
-
-    async def _was_here(self, job_id: str) -> bool:
-        try:
-            job = await self._catalogue.job(job_id)
-        except JobMissing:
-            return False
-        dest = read_end(job.dest)
-        return job.state.ended and isinstance(dest, BucketEnd) and dest.bucket == self._bucket

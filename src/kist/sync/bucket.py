@@ -20,7 +20,7 @@ from kist.model.content import Condition, Listed, Opened, PutRules, Span, Stored
 from kist.model.place import TRASH, Place, check_key
 from kist.ports.store import Copies, ObjectStore, TakesParts
 from kist.ports.tree import Item, Trouble
-from kist.sync.trash import check_synced, is_reserved
+from kist.sync.reserved import check_synced, is_reserved
 
 BATCH = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
@@ -36,7 +36,7 @@ from kist.sync.local import (
     read_in,
     told,
 )
-from kist.sync.trash import check_synced
+from kist.sync.reserved import check_synced
 from kist.sync.walk import walked
 
 
@@ -105,12 +105,14 @@ class FolderTree:
             check_synced(key)
             await self._aside(self._removed, key)
 
-    async def tidy(self, before: float, but: str) -> None:
+    async def tidy(self, before: float, ours: Callable[[str], Awaitable[bool]]) -> None:
         """Remove what was on its way in when a process was killed: only one job at a time writes to a folder.
 
-        And what jobs ``but`` this one put aside ``before``, in seconds since the epoch: no chore comes to a folder.
+        And what was put aside ``before``, in seconds since the epoch: no chore comes to a folder. ``ours``: whether an
+        ended job of this Kist has put that aside; others may have a trash there too.
         """
-        await self._aside(self._tidied, before, but)
+        old = [name for name in await self._aside(self._put_aside, before) if await ours(f"{TRASH}{name}/")]
+        await self._aside(self._tidied, old)
 
     async def write(
         self, key: str, body: AsyncIterator[bytes], *, size: int, modified: int, only_new: bool = False
@@ -271,13 +273,18 @@ class FolderTree:
                     return False
                 raise told(error) from error
 
-    def _tidied(self, before: float, but: str) -> None:
+    def _put_aside(self, before: float) -> list[str]:
+        """The folders of the trash that have not changed since ``before``."""
         with suppress(OSError, SourceMissing), closing(self._open_root()) as root, folder_of(root, TRASH + "x") as way:
-            for name in os.listdir(way[0]):
+            names = sorted(os.listdir(way[0]))
+            return [name for name in names if os.stat(name, dir_fd=way[0], follow_symlinks=False).st_mtime < before]
+        return []
+
+    def _tidied(self, old: list[str]) -> None:
+        with suppress(OSError, SourceMissing), closing(self._open_root()) as root, folder_of(root, TRASH + "x") as way:
+            for name in old:
                 with suppress(OSError):  # somebody's own file, say: the others go all the same
-                    status = os.stat(name, dir_fd=way[0], follow_symlinks=False)
-                    if status.st_mtime < before and not name.startswith(but):
-                        shutil.rmtree(name, dir_fd=way[0])
+                    shutil.rmtree(name, dir_fd=way[0])
         with (
             suppress(OSError, SourceMissing),
             closing(self._open_root()) as root,

@@ -10,12 +10,13 @@ import msgspec
 
 from kist.errors import BucketNotEmpty, CatalogueBusy, KistError, LeaseLost, SourceMissing, Stopped, WrongState
 from kist.model.changes import Change, Forget, Keep, Swap
+from kist.model.ends import read_end
 from kist.model.job import Act, Entry, Job, JobState, Progress, Step, StepState
+from kist.model.trash import Trash
 from kist.ports.catalogue import Catalogue
 from kist.ports.lease import Lease
 from kist.ports.system import Clock
 from kist.ports.tree import Item
-from kist.sync.aside import Aside
 from kist.sync.bucket import BucketTree
 from kist.sync.comparing import Comparer
 from kist.sync.journal import Journal
@@ -165,11 +166,8 @@ class Runner:
     async def _tidy(self) -> None:
         if self._lease.job.options.undo_of is None:  # an undo needs what is old
             old = (self._clock.now() - self._trash_life).timestamp()
-            dest = self._sides.dest
-            if isinstance(dest, BucketTree):
-                await dest.tidy(old, Aside(self._catalogue, dest).is_ours)
-            else:
-                await dest.tidy(old, self._lease.job.id)
+            trash = Trash(self._catalogue.job, read_end(self._lease.job.dest))
+            await self._sides.dest.tidy(old, trash.is_ours)
 
     async def _send(self) -> None:
         """Send what is to be sent, a page of steps at a time, many files at once."""

@@ -9,6 +9,7 @@ import msgspec
 from kist.errors import AlreadyThere, Invalid, ObjectMissing, Stale, WrongState
 from kist.model.changes import Keep, Swap
 from kist.model.job import Act, Compare, Compared, Entry, Step, StepState
+from kist.model.trash import trash_of
 from kist.ports.lease import Lease
 from kist.ports.system import Clock
 from kist.ports.tree import Item
@@ -19,7 +20,6 @@ from kist.sync.journal import Journal
 from kist.sync.planning import memory_of
 from kist.sync.sides import Sides
 from kist.sync.transfer import Carrier, Read, same_bytes
-from kist.sync.trash import trash_of
 
 LOOKED_AT = 1000
 """After a break, of how many files it is asked whether they were sent already."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from kist.model.changes import Add, Clear
 from kist.model.job import Act, Job, Step, StepState
+from kist.model.trash import trash_of
 from kist.ports.catalogue import Catalogue
 from kist.ports.tree import Item, Tree
 from kist.sync.planning import PAGE, Beat, Plan
-from kist.sync.trash import trash_of
 
 
 class Undoer:

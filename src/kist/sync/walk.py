@@ -13,7 +13,7 @@ from kist.errors import BadName
 from kist.model.place import MAX_KEY_BYTES, check_key
 from kist.ports.tree import Item, Trouble
 from kist.sync.local import FOLDER, item_of
-from kist.sync.trash import is_reserved
+from kist.sync.reserved import is_reserved
 
 BATCH = 1000
 
