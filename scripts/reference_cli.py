@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 from scripts.reference_tables import table
 
-from kist.cli import exits
+from kist import exits
 from kist.cli.program import COMMANDS, program
 
 _CODES = (

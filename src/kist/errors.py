@@ -260,3 +260,22 @@ class Stopped(KistError):
 
 class LeaseLost(Stopped):
     """Another worker has taken the job over, because this one showed no sign of life for too long."""
+
+
+def kinds() -> dict[str, type[KistError]]:
+    """Every error by its code."""
+    return _below(KistError)
+
+
+def error_in(reason: str) -> KistError:
+    """The error that ended a job, out of its reason: ``code: message``."""
+    code, _, message = reason.partition(": ")
+    kind = kinds().get(code)
+    return Broken(reason) if kind is None else kind(message)
+
+
+def _below(kind: type[KistError]) -> dict[str, type[KistError]]:
+    found = {kind.code: kind}
+    for below in kind.__subclasses__():
+        found |= _below(below)
+    return found

@@ -152,6 +152,22 @@ async def at_work(kist: Kist, work: Work, chores: tuple[Chore, ...] = CHORES) ->
         await asyncio.gather(*beside, return_exceptions=True)
 
 
+async def work_until(stopped: asyncio.Event, kist: Kist, work: Work) -> None:
+    """Carry out the jobs of ``kist`` and run its chores until ``stopped``. What ends one of the two is raised."""
+    working = [
+        asyncio.create_task(work.worker(kist).run()),
+        asyncio.create_task(run_schedule(kist, SystemClock())),
+    ]
+    waiting = asyncio.create_task(stopped.wait())
+    done, _ = await asyncio.wait([*working, waiting], return_when=asyncio.FIRST_COMPLETED)
+    for task in (*working, waiting):
+        task.cancel()
+    await asyncio.gather(*working, waiting, return_exceptions=True)
+    for task in working:
+        if task in done:
+            task.result()
+
+
 def _tell_end(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         log.error("the %s have stopped: restart the server", task.get_name(), exc_info=task.exception())

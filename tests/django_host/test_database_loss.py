@@ -13,11 +13,11 @@ import pytest
 from tests.acceptance.served import Answer, Client
 from tests.dialects.dabapps_holder import Uploader
 from tests.django_host.project import Project, project
+from tests.servers.databases import BACK_WITHIN
 from tests.servers.postgres import Cluster
 from tests.servers.server import PostgresServer
 
 TOLD_WITHIN = 2.0
-BACK_WITHIN = 5.0
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
-from tests.servers.databases import ask, holding, opened, waiting
+from tests.servers.databases import ask, back_soon, holding, opened, waiting
 from tests.servers.postgres import Cluster
 from tests.servers.tapped import tapped
 
@@ -22,7 +22,6 @@ from kist.ports.catalogue import Catalogue
 from kist.testing.catalogue_samples import a_file, an_upload, changed
 
 TOLD_WITHIN = 2.0
-BACK_WITHIN = 5.0
 MANY_ROWS = "SELECT a, b FROM generate_series(1, 1000) AS a, generate_series(1, 1000) AS b ORDER BY a + b"
 PULSES = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'kist pulse' AND datname = current_database()"
 
@@ -54,17 +53,6 @@ async def all_are_told(catalogue: Catalogue, within: float, callers: int = 4) ->
     outcomes = await asyncio.gather(*attempts, catalogue.ping(), return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {CatalogueBusy}
     assert time.monotonic() - began < within
-
-
-async def back_soon(catalogue: Catalogue) -> None:
-    give_up = time.monotonic() + BACK_WITHIN
-    while True:
-        try:
-            await catalogue.ping()
-            return
-        except CatalogueBusy:
-            assert time.monotonic() < give_up
-            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("connections", [2, 10], ids=["callers wait for a connection", "each has one"])

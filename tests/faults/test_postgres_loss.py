@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.servers.databases import ask, holding, opened, waiting
+from tests.servers.databases import ask, back_soon, holding, opened, waiting
 from tests.servers.postgres import Cluster
 from tests.servers.tapped import Harm, Tap, tapped
 
@@ -23,7 +23,6 @@ from kist.testing.catalogue_samples import a_file, changed
 from kist.testing.clock import FakeClock
 
 TOLD_WITHIN = 2.0
-BACK_WITHIN = 5.0
 
 
 @pytest.fixture
@@ -39,18 +38,6 @@ async def told_soon(catalogue: Catalogue) -> None:
         with pytest.raises(CatalogueBusy):
             await attempt
         assert time.monotonic() - began < TOLD_WITHIN
-
-
-async def back_soon(catalogue: Catalogue) -> None:
-    """Demand that changes are taken again in time, as soon as the server is there."""
-    give_up = time.monotonic() + BACK_WITHIN
-    while True:
-        try:
-            await catalogue.ping()
-            return
-        except CatalogueBusy:
-            assert time.monotonic() < give_up
-            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("how", [signal.SIGQUIT, signal.SIGINT], ids=["immediate", "fast"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -14,9 +15,14 @@ import asyncpg
 from kist.catalogues.postgresql import open_catalogue
 from kist.catalogues.postgresql.address import read_url
 from kist.catalogues.sql.catalogue import SqlCatalogue
+from kist.errors import CatalogueBusy
+from kist.ports.catalogue import Catalogue
 from kist.testing.clock import FakeClock
 
 T = TypeVar("T")
+
+BACK_WITHIN = 5.0
+"""Seconds after which a database that answers again has to be used again."""
 
 
 def made(url: str, name: str, template: str = "template0") -> str:
@@ -76,6 +82,18 @@ async def opened(url: str) -> AsyncIterator[SqlCatalogue]:
         yield catalogue
     finally:
         await catalogue.close()
+
+
+async def back_soon(catalogue: Catalogue) -> None:
+    """Demand that changes are taken again in time, as soon as the server is there."""
+    give_up = time.monotonic() + BACK_WITHIN
+    while True:
+        try:
+            await catalogue.ping()
+            return
+        except CatalogueBusy:
+            assert time.monotonic() < give_up
+            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

@@ -17,14 +17,7 @@ class Problem(msgspec.Struct):
     detail: str = ""
 
 
-def _all_kinds(kind: type[KistError]) -> dict[str, type[KistError]]:
-    kinds = {kind.code: kind}
-    for below in kind.__subclasses__():
-        kinds |= _all_kinds(below)
-    return kinds
-
-
-_KINDS = _all_kinds(KistError)
+_KINDS = errors.kinds()
 _BY_STATUS: dict[int, type[KistError]] = {
     401: errors.NotSignedIn,
     403: errors.NotAllowed,
@@ -52,13 +45,6 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, *, keyed: bool
     if kind is errors.NotSignedIn:
         message += " (the key in KIST_KEY)" if keyed else " (put it into KIST_KEY)"
     return kind(message, **_facts(headers))
-
-
-def error_in(reason: str) -> KistError:
-    """The error that ended a job, out of its reason: ``code: message``."""
-    code, _, message = reason.partition(": ")
-    kind = _KINDS.get(code)
-    return errors.Broken(reason) if kind is None else kind(message)
 
 
 def _facts(headers: Mapping[str, str]) -> dict[str, object]:

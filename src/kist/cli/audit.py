@@ -10,10 +10,11 @@ import click
 import msgspec
 
 from kist.app import build
-from kist.cli.exits import PARTLY_DONE, NeedsConfirmation
+from kist.cli.exits import NeedsConfirmation
 from kist.cli.local import settings_of_home
 from kist.cli.options import DEBUG, JSON, chosen
 from kist.cli.shown import count_text, escaped, print_json, size_text
+from kist.exits import PARTLY_DONE
 from kist.service.audit import Finding, Report
 
 SHOWN = 20

@@ -1,4 +1,4 @@
-"""What an exit code says."""
+"""What ends a command before it destroys anything, and the exit code of that and of every other error."""
 
 from __future__ import annotations
 
@@ -6,23 +6,13 @@ from typing import Any
 
 import click
 
-from kist.errors import Broken, KistError, Stopped, Unavailable
-
-DONE = 0
-REFUSED = 2
-NEEDS_CONFIRMATION = 3
-PARTLY_DONE = 4
-BROKEN = 70
-TRY_LATER = 75
-STOPPED = 130
-
-_CODES: tuple[tuple[type[KistError], int], ...] = ((Unavailable, TRY_LATER), (Broken, BROKEN), (Stopped, STOPPED))
+from kist import exits
 
 
 class NeedsConfirmation(click.ClickException):
     """What was asked for would destroy something, and nobody said yes."""
 
-    exit_code = NEEDS_CONFIRMATION
+    exit_code = exits.NEEDS_CONFIRMATION
 
     def show(self, file: Any = None) -> None:
         click.echo(f"kist: {self.message}", file=file, err=True)
@@ -30,6 +20,4 @@ class NeedsConfirmation(click.ClickException):
 
 def code_of(error: Exception) -> int:
     """The exit code for an error that ended a command, or kept it from doing a part of its work."""
-    if isinstance(error, NeedsConfirmation):
-        return NEEDS_CONFIRMATION
-    return next((code for kind, code in _CODES if isinstance(error, kind)), REFUSED)
+    return error.exit_code if isinstance(error, NeedsConfirmation) else exits.code_of(error)

@@ -8,7 +8,6 @@ from typing import Any
 import click
 import msgspec
 
-from kist.cli.exits import PARTLY_DONE, REFUSED
 from kist.cli.key import Life
 from kist.cli.naming import meant
 from kist.cli.opening import backend
@@ -16,6 +15,7 @@ from kist.cli.options import chosen, client_options
 from kist.cli.shown import columns, count_text, escaped, print_json, time_text
 from kist.dialects.native.links import LinkRow, NewLinks
 from kist.errors import KistError
+from kist.exits import PARTLY_DONE, REFUSED
 from kist.model.link import Disposition
 
 

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 import click
 
-from kist.cli.exits import DONE, PARTLY_DONE, code_of
+from kist.cli.exits import code_of
 from kist.cli.options import chosen
 from kist.cli.shown import columns, count_text, escaped, print_json, size_text
 from kist.errors import KistError
+from kist.exits import DONE, PARTLY_DONE
 
 WIDTH = 4
 TRIES = 3

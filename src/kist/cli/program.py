@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from kist.cli.exits import BROKEN, DONE, STOPPED, code_of
+from kist.cli.exits import code_of
 from kist.cli.options import ACT_AS, DEBUG, JSON, SERVER, Options
 from kist.errors import KistError
+from kist.exits import BROKEN, DONE, STOPPED
 
 COMMANDS: dict[str, str] = {
     "serve": "Serve files over HTTP.",

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 import click
 import msgspec
 
-from kist.cli.answers import error_in
 from kist.cli.backend import Backend
-from kist.cli.exits import DONE, PARTLY_DONE, NeedsConfirmation
+from kist.cli.exits import NeedsConfirmation
 from kist.cli.options import chosen
 from kist.cli.shown import columns, count_text, escaped, print_json, size_text
 from kist.cli.watching import Watch
 from kist.dialects.native.sync_steps import StepShape
 from kist.dialects.native.syncs import JobShape
-from kist.errors import KistError, Stopped
+from kist.errors import KistError, Stopped, error_in
+from kist.exits import DONE, PARTLY_DONE
 from kist.model.job import Act, JobState, StepState
 
 MOST_TOLD = 20

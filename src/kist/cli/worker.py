@@ -9,11 +9,11 @@ import signal
 import click
 
 from kist.app import assemble
-from kist.chores.schedule import CHORES, run_schedule
+from kist.chores.schedule import CHORES
 from kist.cli.options import DEBUG
 from kist.cli.shown import escaped
 from kist.settings import Settings, read_settings
-from kist.system import SystemClock
+from kist.working import work_until
 
 
 @click.command(name="worker", short_help="Run jobs and chores alone, beside servers.")
@@ -29,21 +29,12 @@ async def _work(settings: Settings) -> None:
     assembled = await assemble(settings)
     kist = assembled.kist
     try:
-        tasks = [
-            asyncio.create_task(run_schedule(kist, SystemClock())),
-            asyncio.create_task(assembled.work.worker(kist).run()),
-        ]
+        stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, lambda: [task.cancel() for task in tasks])
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         names = ", ".join(chore.name for chore in CHORES)
         click.echo(f"Working on {escaped(str(settings.home))}: jobs, {names}. Ctrl-C stops.")
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for task in done:
-            if not task.cancelled():
-                task.result()
+        await work_until(stopped, kist, assembled.work)
     finally:
         await kist.close()
     click.echo("stopped", err=True)

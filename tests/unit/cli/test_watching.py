@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from kist.cli import watching
-from kist.cli.answers import error_in
 from kist.cli.running import summary
 from kist.cli.watching import Watch, duration, line
 from kist.dialects.native.syncs import JobShape, shape_job
-from kist.errors import Broken, SourceMissing, StoreRefused
+from kist.errors import Broken, SourceMissing, StoreRefused, error_in
 from kist.model.job import Job, JobState, Progress, SyncOptions
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -164,6 +164,15 @@ def test_parts_that_cannot_be_trusted(answers: list[Answer]) -> None:
         parts(*answers)
 
 
+@pytest.mark.parametrize("word", ["1", "", "yes"])
+def test_the_other_lists_have_to_say_whether_there_is_more_as_well(word: str) -> None:
+    truncated = f"<IsTruncated>{word}</IsTruncated>"
+    with pytest.raises(StoreRefused):
+        parts(Answer(body=f"<ListPartsResult>{truncated}</ListPartsResult>".encode()))
+    with pytest.raises(StoreRefused):
+        uploads(Answer(body=f"<ListMultipartUploadsResult>{truncated}</ListMultipartUploadsResult>".encode()))
+
+
 def uploads_page(*keys: str, following: tuple[str, str] | None = None) -> Answer:
     body = "".join(
         f"<Upload><Key>{key}</Key><UploadId>u-{key}</UploadId><Initiated>2026-01-01T12:00:00Z</Initiated></Upload>"

@@ -20,10 +20,10 @@ from kist.cli.doctor.endpoint import check_endpoint, endpoint_of
 from kist.cli.doctor.finding import Finding, State, bad, good
 from kist.cli.doctor.home import check_home, check_store_folder
 from kist.cli.doctor.store import check_store
-from kist.cli.exits import BROKEN
 from kist.cli.options import DEBUG, JSON, chosen
 from kist.cli.shown import count_text, escaped, print_json
 from kist.errors import Misconfigured
+from kist.exits import BROKEN
 from kist.ports.system import Clock
 from kist.settings import Settings, examine_settings
 from kist.system import SystemClock, SystemIds

@@ -11,12 +11,8 @@ from typing import Any, TypeVar
 from django.core.management.base import CommandError
 from django.template.defaultfilters import filesizeformat
 
-from kist.errors import Broken, KistError, Stopped, Unavailable
-
-NEEDS_CONFIRMATION = 3
-PARTLY_DONE = 4
-"""What these leave with; the codes are those of the command ``kist``."""
-_CODES: tuple[tuple[type[KistError], int], ...] = ((Unavailable, 75), (Broken, 70), (Stopped, 130), (KistError, 2))
+from kist.errors import KistError
+from kist.exits import code_of
 
 T = TypeVar("T")
 
@@ -31,8 +27,7 @@ def carry_out(work: Coroutine[Any, Any, T]) -> T:
 
 def failure(error: KistError, before: str = "") -> CommandError:
     """An error of Kist's as Django shows it, with the exit code that the command ``kist`` has for it."""
-    code = next(code for kind, code in _CODES if isinstance(error, kind))
-    return CommandError(f"{before}{error.message}", returncode=code)
+    return CommandError(f"{before}{error.message}", returncode=code_of(error))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from kist.errors import StoreRefused
 from kist.model.content import Listed
 from kist.stores.s3.reading import unquoted
 from kist.stores.s3.sender import Ask, Sender
-from kist.stores.s3.xml import key_decoder, parse_root
+from kist.stores.s3.xml import is_last, key_decoder, parse_root
 
 _EMPTY_PAGES = 100
 _THIN_PAGES = 1000
@@ -42,22 +42,9 @@ async def list_objects(sender: Sender, bucket: str, prefix: str, after: str) -> 
             keys += 1
             yield listed
         following = root.find("NextContinuationToken") or ""
-        if _ends(root.find("IsTruncated"), following):
+        if is_last(root, following):
             return
         thin = pages > _THIN_PAGES and keys < pages * _THIN
         if not following or following == token or empty > _EMPTY_PAGES or thin:
             raise StoreRefused("the object store's listing repeats itself")
         token = following
-
-
-def _ends(truncated: str | None, following: str) -> bool:
-    """Whether this is the last page. What says neither yes nor no is no end: a sync would delete what lies behind it.
-
-    ``StoreRefused``.
-    """
-    said = "" if truncated is None else truncated.lower()
-    if said == "true" and following:
-        return False
-    if said == "false" or (truncated is None and not following):
-        return True
-    raise StoreRefused("the object store's listing does not say whether there is more")

@@ -21,7 +21,7 @@ from kist.model.signatures import check_part_number
 from kist.stores.s3.reading import find_object, unquoted
 from kist.stores.s3.sender import Answer, Ask, Sender
 from kist.stores.s3.transport import Bytes
-from kist.stores.s3.xml import build, key_decoder, parse_root
+from kist.stores.s3.xml import build, is_last, key_decoder, parse_root
 
 _JOINING = 120.0  # seconds: servers may take minutes to join thousands of parts
 
@@ -60,7 +60,7 @@ async def list_parts(sender: Sender, place: Place, parts_id: str) -> AsyncIterat
                 raise StoreRefused("the object store's list of parts is out of order")
             marker = part.number
             yield part
-        if root.find("IsTruncated") != "true":
+        if is_last(root, root.find("NextPartNumberMarker") or ""):
             return
         if root.size("NextPartNumberMarker") != marker or marker == before:
             raise StoreRefused("the object store's list of parts cannot be read on")
@@ -118,7 +118,7 @@ async def open_parts(sender: Sender, bucket: str, prefix: str) -> AsyncIterator[
             key = decoded(node.text("Key"))
             if key.startswith(prefix):
                 yield OpenParts(key=key, parts_id=node.text("UploadId"), started=node.time("Initiated"))
-        if root.find("IsTruncated") != "true":
+        if is_last(root, root.find("NextKeyMarker") or ""):
             return
         marker = decoded(root.text("NextKeyMarker")), root.text("NextUploadIdMarker")
         following = (("key-marker", marker[0]), ("upload-id-marker", marker[1]))

@@ -98,6 +98,20 @@ def parse_root(body: bytes, name: str) -> Node:
     return root
 
 
+def is_last(root: Node, following: str) -> bool:
+    """Whether this page of a list is the last. ``following``: where the answer says that the next one begins.
+
+    What says neither yes nor no is no end: whoever asked would take what lies behind it for absent. ``StoreRefused``.
+    """
+    truncated = root.find("IsTruncated")
+    said = "" if truncated is None else truncated.lower()
+    if said == "true" and following:
+        return False
+    if said == "false" or (truncated is None and not following):
+        return True
+    raise StoreRefused("the object store's list does not say whether there is more")
+
+
 def key_decoder(root: Node) -> Callable[[str], str]:
     """How keys in an answer are to be read: servers may ignore that they were asked to encode them."""
     return unquote_plus if root.find("EncodingType") == "url" else str

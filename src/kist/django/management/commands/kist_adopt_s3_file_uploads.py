@@ -11,12 +11,13 @@ from django.db import connections
 
 from kist.django.composition import alias, assembled
 from kist.django.lifecycle import NOBODY
-from kist.django.management.running import PARTLY_DONE, failure
+from kist.django.management.running import failure
 from kist.django.older import TABLE, OlderRow, completed_rows, copy_rows, is_there
 from kist.django.rows import File
 from kist.django.working import COMMAND
 from kist.drive import drive
 from kist.errors import AlreadyThere, BadName, KistError, ObjectMissing
+from kist.exits import PARTLY_DONE
 
 THERE = "there already"
 MADE = "made files"

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 from django.core.management.base import BaseCommand, CommandError
 
-from kist.django.management.running import NEEDS_CONFIRMATION, PARTLY_DONE, carry_out, size_text
+from kist.django.management.running import carry_out, size_text
 from kist.django.working import opened
+from kist.exits import NEEDS_CONFIRMATION, PARTLY_DONE
 from kist.service.audit import Report
 
 SHOWN = 20

@@ -1,6 +1,6 @@
 """``manage.py kist_sync``: a folder and a bucket of this Kist in step, as ``kist sync`` does it.
 
-Other S3 servers are for ``kist sync`` alone. A job that fails leaves with 2, whatever the reason.
+Other S3 servers are for ``kist sync`` alone.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from kist.app import Assembled
-from kist.django.management.running import NEEDS_CONFIRMATION, PARTLY_DONE, carry_out, failure, size_text, stopping
+from kist.django.management.running import carry_out, failure, size_text, stopping
 from kist.django.working import COMMAND, opened
-from kist.errors import KistError, LeaseLost, Stopped
+from kist.errors import KistError, LeaseLost, Stopped, error_in
+from kist.exits import NEEDS_CONFIRMATION, PARTLY_DONE
 from kist.model.job import Act, Compare, Job, JobState, Step, StepState, SyncOptions
 from kist.service.jobs import MOST_AT_ONCE
 from kist.setting_texts import parse_speed
@@ -79,7 +80,7 @@ class Command(BaseCommand):
         told = f"job {job.number}"
         match job.state:
             case JobState.FAILED:
-                raise CommandError(f"{told} failed: {job.reason}", returncode=2)
+                raise failure(error_in(job.reason), before=f"{told} failed: ")
             case JobState.CANCELLED:
                 raise failure(Stopped(f"{told} was cancelled"))
             case JobState.NEEDS_CONFIRMATION:

@@ -11,13 +11,14 @@ from django.core.management.base import BaseCommand
 
 from kist.app import Assembled
 from kist.chores.chore import Chore, run_chore
-from kist.chores.schedule import CHORES, run_schedule
+from kist.chores.schedule import CHORES
 from kist.chores.turn import run_in_turn
 from kist.django.management.running import carry_out, stopping
 from kist.django.working import COMMAND, opened
 from kist.errors import LeaseLost
 from kist.service.kist import Kist
-from kist.system import SystemClock, SystemIds
+from kist.system import SystemIds
+from kist.working import work_until
 
 
 class Command(BaseCommand):
@@ -68,15 +69,6 @@ async def _jobs(made: Assembled) -> int:
 
 async def _go_on() -> None:
     async with opened() as made:
-        tasks = [
-            asyncio.create_task(run_schedule(made.kist, SystemClock())),
-            asyncio.create_task(made.work.worker(made.kist).run()),
-        ]
-        with stopping(lambda: [task.cancel() for task in tasks]):
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for task in done:
-            if not task.cancelled():
-                task.result()
+        stopped = asyncio.Event()
+        with stopping(stopped.set):
+            await work_until(stopped, made.kist, made.work)
