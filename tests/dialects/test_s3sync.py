@@ -217,7 +217,7 @@ def test_names_of_any_kind_arrive(mirror: Mirror) -> None:
 
 def job(state: JobState, reason: str = "", **progress: Any) -> Job:
     return Job(
-        id="x", number=7, actor="root", source="/a", dest="b", options=SyncOptions(), state=state,
+        id="x", number=7, actor="root", admin=True, source="/a", dest="b", options=SyncOptions(), state=state,
         created_at=SystemClock().now(), reason=reason, progress=Progress(**progress),
     )  # fmt: skip
 

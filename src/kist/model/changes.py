@@ -15,7 +15,7 @@ from kist.model.file import File, FileState
 from kist.model.job import Compared, Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
-from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, SealedKeys
+from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Latch, SealedKeys
 from kist.model.share import Share
 from kist.model.upload import Upload, UploadState
 
@@ -34,6 +34,7 @@ Row: TypeAlias = (
     | Step
     | Entry
     | SealedKeys
+    | Latch
     | Compared
 )
 
@@ -231,6 +232,8 @@ def row_id(row: Row) -> tuple[str, ...]:
             return (dest, key)
         case SealedKeys(job=job):
             return (job,)
+        case Latch(name=name):
+            return (name,)
         case Compared(sync=sync, key=key):
             return (sync, key)
         case _:

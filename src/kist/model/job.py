@@ -95,15 +95,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A job as the catalogue holds it.
 
     ``number`` counts from 1, for people and for the oldest contract. ``source`` and ``dest`` are as ``kist.model.ends``
-    writes them. ``fence`` counts the claims: whoever holds an older one writes nothing any more. ``lease_until``: how
-    long ``worker`` may show no sign of life. ``plan``: the digest of what is to be done, once that is known;
-    ``confirmed``: the digest that somebody has said yes to. ``resumed``: whether an earlier claim broke off while it
-    was at work.
+    writes them. ``admin``: whether ``actor`` asked as one. ``fence`` counts the claims: whoever holds an older one
+    writes nothing any more. ``lease_until``: how long ``worker`` may show no sign of life. ``plan``: the digest of what
+    is to be done, once that is known; ``confirmed``: the digest that somebody has said yes to. ``resumed``: whether an
+    earlier claim broke off while it was at work.
     """
 
     id: str
     number: int
     actor: str
+    admin: bool
     source: str
     dest: str
     options: SyncOptions

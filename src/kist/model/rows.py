@@ -75,6 +75,16 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     times: int = 1
 
 
+class Latch(msgspec.Struct, frozen=True, kw_only=True):
+    """What is exchanged, by a new ``stamp``, together with something that only one may decide at a time.
+
+    Whoever has read it before deciding finds out by a clash that somebody else has decided meanwhile.
+    """
+
+    name: str
+    stamp: str
+
+
 class SealedKeys(msgspec.Struct, frozen=True, kw_only=True):
     """The keys for another S3 server that a job was given, encrypted. They go when the job ends, however it ends."""
 

@@ -13,7 +13,7 @@ from kist.model.job import Compared, Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import Cursor, FileQuery, Page
-from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, SealedKeys, Totals, Usage
+from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, Latch, SealedKeys, Totals, Usage
 from kist.model.share import Share
 from kist.model.upload import Upload
 
@@ -116,6 +116,9 @@ class Catalogue(Protocol):
 
     async def entries(self, dest: str, limit: int, after: str = "") -> tuple[Entry, ...]:
         """Up to ``limit`` entries of a destination's manifest whose key is greater than ``after``, by key."""
+
+    async def latch(self, name: str) -> Latch | None:
+        """The latch of that name; None where it was never exchanged."""
 
     async def sealed_keys(self, job: str) -> SealedKeys | None:
         """The keys that a job was given, as they were sealed; None once it has ended, or where it was given none."""

@@ -6,19 +6,18 @@ from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 
-from kist.errors import Clash, InProgress, Invalid, JobMissing, NotAllowed, WrongState
+from kist.errors import Clash, InProgress, Invalid, JobMissing, WrongState
 from kist.model.actor import Actor
 from kist.model.changes import Add, Change, Discard, Swap
 from kist.model.endpoint import EndpointKeys
-from kist.model.ends import BucketEnd, End, FolderEnd, ForeignEnd, overlap, read_end
+from kist.model.ends import End, overlap, read_end
 from kist.model.job import Job, JobState, Step, SyncOptions
-from kist.model.rows import Idempotency
+from kist.model.rows import Idempotency, Latch
 from kist.model.upload import Repeat
-from kist.service.buckets import check_whole
 from kist.service.endpoints import Endpoints
 from kist.service.files import TRIES
 from kist.service.gate import check_signed_in
-from kist.service.job_ends import alone, check_still, ends_of
+from kist.service.job_ends import check_ends, check_still, ends_of
 from kist.service.ports import Ports
 from kist.service.repeats import Repeats
 
@@ -30,6 +29,8 @@ SILENT = 2 * LOOK
 """Seconds after which a watched job is told of although nothing has changed."""
 LOOK_AT_END = 0.2
 PLAIN = SyncOptions()
+LATCH = "jobs"
+"""Exchanged with each job that is added or resumed."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Job).decode
@@ -176,7 +177,7 @@ class Jobs:
             return self._moved(job, JobState.QUEUED, ended_at=None, reason="")
 
         for _ in range(TRIES):
-            guard = await alone(self._ports.catalogue, self._ports.ids.token())
+            guard = await self._only_one()
             before = await self.get(actor, job_id)
             after = resumed(before)
             self._endpoints.check(actor, ends_of(before), keys)
@@ -203,7 +204,7 @@ class Jobs:
         """Commits only if no other job was added or resumed since it was looked for one."""
         record = self._repeats.record(actor, repeat)
         for _ in range(TRIES):
-            guard = await alone(self._ports.catalogue, self._ports.ids.token())
+            guard = await self._only_one()
             newest = await self._ports.catalogue.jobs(None, 1)
             other = await self._in_the_way(ends)
             earlier = await self._repeats.answer(actor, repeat)  # after that: the other may be the one it started
@@ -216,6 +217,7 @@ class Jobs:
                 id=self._ports.ids.uuid(),
                 number=newest[0].number + 1 if newest else 1,
                 actor=actor.id,
+                admin=actor.is_admin,
                 source=str(ends[0]),
                 dest=str(ends[1]),
                 options=options,
@@ -242,22 +244,23 @@ class Jobs:
 
     async def _check_ends(self, actor: Actor, ends: tuple[End, End], keys: EndpointKeys | None) -> None:
         self._endpoints.check(actor, ends, keys)
-        await self._check_here(actor, ends)
+        await check_ends(self._ports, actor, ends)
 
     async def _check_again(self, actor: Actor, job: Job) -> None:
         """Raise unless ``actor``, and who asked for ``job``, may have it between its ends still."""
         if not actor.is_admin:
-            await self._check_here(actor, ends_of(job))
+            await check_ends(self._ports, actor, ends_of(job))
         await check_still(self._ports, job)
 
-    async def _check_here(self, actor: Actor, ends: tuple[End, End]) -> None:
-        if not actor.is_admin and any(isinstance(end, FolderEnd) for end in ends):
-            raise NotAllowed("only an admin may sync a folder of the server")
-        if not actor.is_admin and any(isinstance(end, ForeignEnd) for end in ends):
-            raise NotAllowed("only an admin may sync with another S3 server")
-        for end in ends:
-            if isinstance(end, BucketEnd):
-                await check_whole(self._ports, actor, end.bucket)
+    async def _only_one(self) -> Change:
+        """To be taken before unended jobs are looked at, and committed with what is decided by that.
+
+        It clashes when somebody has added or resumed a job meanwhile: of two that do not see each other only one is
+        right.
+        """
+        before = await self._ports.catalogue.latch(LATCH)
+        after = Latch(name=LATCH, stamp=self._ports.ids.token())
+        return Add(after) if before is None else Swap(before, after)
 
     def _keeping(self, job: Job, keys: EndpointKeys | None) -> tuple[Change, ...]:
         """What becomes of the keys of a job with its next state."""

@@ -12,7 +12,7 @@ from kist.model.bucket import Bucket
 from kist.model.changes import Add, Change, Count, Counter, Drop, Row, Swap
 from kist.model.file import FileState, Visibility
 from kist.model.job import Compared, Entry, Step
-from kist.model.rows import Idempotency, SealedKeys, Usage
+from kist.model.rows import Idempotency, Latch, SealedKeys, Usage
 from kist.model.share import Share
 from kist.model.upload import UploadState, Way
 from kist.ports.catalogue import Catalogue
@@ -277,6 +277,7 @@ def _identity(row: Row) -> tuple[str, ...]:
         Step: ("job", "key"),
         Entry: ("dest", "key"),
         SealedKeys: ("job",),
+        Latch: ("name",),
         Compared: ("sync", "key"),
     }
     return named[type(row)]

@@ -11,6 +11,7 @@ from kist.ports.catalogue import Catalogue
 from kist.testing.catalogue_samples import (
     a_compared,
     a_job,
+    a_latch,
     a_step,
     an_entry_of,
     at,
@@ -104,6 +105,19 @@ class JobContract:
         await catalogue.commit(Forget("d", "a"), Forget("d", "a"), Forget("nowhere", "a"))
         assert await catalogue.entries("d", 9) == tuple(first[1:])
         assert await catalogue.entries("other", 9) == (an_entry_of("other", "a"),)
+
+    async def test_of_two_who_have_seen_the_same_latch_one_decides(self, catalogue: Catalogue) -> None:
+        first = a_latch()
+        assert await catalogue.latch(first.name) is None
+        await catalogue.commit(Add(first))
+        with pytest.raises(Clash):
+            await catalogue.commit(Add(changed(first, stamp="another first")), Add(a_job()))
+        job = a_job()
+        await catalogue.commit(Swap(first, changed(first, stamp="second")), Add(job))
+        with pytest.raises(Clash):
+            await catalogue.commit(Swap(first, changed(first, stamp="too late")), Swap(job, changed(job, reason="no")))
+        assert await catalogue.latch(first.name) == changed(first, stamp="second")
+        assert (await catalogue.job(job.id)).reason == ""
 
     async def test_sealed_keys_of_a_job_until_they_are_discarded(self, catalogue: Catalogue) -> None:
         mine, other = some_sealed_keys(sealed=bytes(range(256))), some_sealed_keys(sealed=b"")

@@ -14,7 +14,7 @@ from kist.model.file import File, FileState, Visibility
 from kist.model.job import Act, Compared, Entry, Job, JobState, Progress, Step, StepState, SyncOptions
 from kist.model.link import Disposition, Link
 from kist.model.profile import Profile
-from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, SealedKeys
+from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Latch, SealedKeys
 from kist.model.share import Share
 from kist.model.upload import Door, Upload, UploadState, Way
 from kist.testing.clock import START, FakeIds
@@ -129,7 +129,7 @@ _numbers = iter(range(1, 1 << 40))
 
 def a_job(**changes: Any) -> Job:
     """A job of ``ann``'s that waits."""
-    plain: dict[str, Any] = {"id": new_id(), "number": next(_numbers), "actor": "ann"}
+    plain: dict[str, Any] = {"id": new_id(), "number": next(_numbers), "actor": "ann", "admin": False}
     plain |= {"source": "/photos", "dest": "mine/photos", "options": SyncOptions(delete=True, include=("*.é",))}
     return Job(**(plain | {"state": JobState.QUEUED, "created_at": START} | changes))
 
@@ -144,6 +144,11 @@ def an_entry_of(dest: str, key: str, **changes: Any) -> Entry:
     """What a sync has put there."""
     plain: dict[str, Any] = {"dest": dest, "key": key, "size": 5, "modified": 1, "etag": "e"}
     return Entry(**(plain | {"job": "j"} | changes))
+
+
+def a_latch(**changes: Any) -> Latch:
+    """A latch that was exchanged once."""
+    return Latch(**({"name": new_id(), "stamp": "first"} | changes))
 
 
 def some_sealed_keys(**changes: Any) -> SealedKeys:
@@ -161,7 +166,7 @@ def one_of_each() -> tuple[Row, ...]:
     """An ordinary row of every kind."""
     first = (a_file(), an_upload(), a_key(), a_doomed(), a_record(), an_entry())
     second = (a_share(), a_link(), a_profile(), a_bucket())
-    of_syncs = (a_job(), a_step(), an_entry_of("d", new_id()), some_sealed_keys(), a_compared("s", new_id()))
+    of_syncs = (a_job(), a_step(), an_entry_of("d", new_id()), some_sealed_keys(), a_compared("s", new_id()), a_latch())
     return (*first, *second, *of_syncs)
 
 

@@ -21,7 +21,7 @@ from kist.model.job import Compared, Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import FileQuery
-from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, SealedKeys, Usage
+from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Latch, SealedKeys, Usage
 from kist.model.share import Share
 from kist.model.upload import Door, Upload, UploadState
 from kist.ports.catalogue import Catalogue
@@ -85,6 +85,7 @@ async def _asked_for(catalogue: Catalogue, row: Row) -> Row | None:
         Profile: catalogue.profile,
         Bucket: catalogue.bucket,
         Job: catalogue.job,
+        Latch: catalogue.latch,
     }
     (identity,) = row_id(row)
     return await asks[type(row)](identity)

@@ -8,7 +8,7 @@ from s3_file_uploads.joining import JoinKist
 class Migration(migrations.Migration):
     dependencies = [
         ("s3_file_uploads", "0002_uploadedfile_user"),
-        ("kist", "0008_uploaded_file"),
+        ("kist", "0009_uploaded_file"),
     ]
 
     operations = [JoinKist()]

@@ -23,6 +23,7 @@ def job(state: JobState = JobState.RUNNING, *, reason: str = "", undo: bool = Fa
             id="x",
             number=7,
             actor="ann",
+            admin=False,
             source="a",
             dest="b",
             options=SyncOptions(undo_of="y" if undo else None),

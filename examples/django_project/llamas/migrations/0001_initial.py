@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("kist", "0008_uploaded_file"),
+        ("kist", "0009_uploaded_file"),
     ]
 
     operations = [

@@ -38,7 +38,7 @@ from kist.model.job import Compared, Entry, Job, Step, StepState
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import Cursor, FileQuery, Page
-from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, SealedKeys, Totals, Usage
+from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, Latch, SealedKeys, Totals, Usage
 from kist.model.share import Share
 from kist.model.upload import Upload, UploadState
 from kist.ports.system import Clock
@@ -220,6 +220,9 @@ class MemoryCatalogue:
     async def compared(self, sync: str, limit: int, after: str = "") -> tuple[Compared, ...]:
         of_sync = (row for row in self._rows(Compared) if row.sync == sync and row.key > after)
         return _first(limit, of_sync, lambda row: (row.key,))
+
+    async def latch(self, name: str) -> Latch | None:
+        return self._row(Latch, name)
 
     async def sealed_keys(self, job: str) -> SealedKeys | None:
         return self._row(SealedKeys, job)

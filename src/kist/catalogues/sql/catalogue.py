@@ -19,7 +19,7 @@ from kist.model.job import Compared, Entry, Job, Step
 from kist.model.link import Link
 from kist.model.profile import Profile
 from kist.model.query import Cursor, FileQuery, Page
-from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, SealedKeys, Totals, Usage
+from kist.model.rows import AuditEntry, Doomed, Held, Idempotency, Key, Latch, SealedKeys, Totals, Usage
 from kist.model.share import Share
 from kist.model.upload import Upload
 from kist.ports.system import Clock
@@ -54,6 +54,7 @@ class SqlCatalogue:
         self._jobs = RowCodec(schema.JOBS, codec)
         self._steps = RowCodec(schema.STEPS, codec)
         self._entries = RowCodec(schema.ENTRIES, codec)
+        self._latches = RowCodec(schema.LATCHES, codec)
         self._sealed_keys = RowCodec(schema.SEALED_KEYS, codec)
         self._compared = RowCodec(schema.COMPARED, codec)
 
@@ -215,6 +216,10 @@ class SqlCatalogue:
     async def entries(self, dest: str, limit: int, after: str = "") -> tuple[Entry, ...]:
         params = {"dest": dest, "limit": limit, "after": after}
         return self._entries.decode_all(await self._runner.fetch(queries.ENTRIES_OF, params))
+
+    async def latch(self, name: str) -> Latch | None:
+        row = await self._runner.find(queries.LATCH, {"name": name})
+        return None if row is None else self._latches.decode(row)
 
     async def sealed_keys(self, job: str) -> SealedKeys | None:
         row = await self._runner.find(queries.SEALED_KEYS_OF, {"job": job})

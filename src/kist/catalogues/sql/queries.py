@@ -17,6 +17,7 @@ from kist.catalogues.sql.schema import (
     IDEMPOTENCY,
     JOBS,
     KEYS,
+    LATCHES,
     LINKS,
     PROFILES,
     SEALED_KEYS,
@@ -82,6 +83,7 @@ JOBS_OF = JOBS.select("WHERE actor = :actor AND number < :before ORDER BY number
 UNENDED_JOBS = JOBS.select("WHERE ended_at IS NULL ORDER BY number")
 STEPS_OF = STEPS.select("WHERE job = :job AND key > :after ORDER BY key LIMIT :limit")
 STEPS_PLANNED = STEPS.select("WHERE job = :job AND key > :after AND state = 'planned' ORDER BY key LIMIT :limit")
+LATCH = LATCHES.select("WHERE name = :name")
 SEALED_KEYS_OF = SEALED_KEYS.select("WHERE job = :job")
 ENTRIES_OF = ENTRIES.select("WHERE dest = :dest AND key > :after ORDER BY key LIMIT :limit")
 MARKS = """

@@ -16,7 +16,7 @@ from kist.model.job import Compared, Entry, Job, Step
 from kist.model.link import Link
 from kist.model.names import fold
 from kist.model.profile import Profile
-from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, SealedKeys, Usage
+from kist.model.rows import AuditEntry, Doomed, Idempotency, Key, Latch, SealedKeys, Usage
 from kist.model.share import Share
 from kist.model.upload import Upload
 
@@ -32,9 +32,21 @@ class Derived(NamedTuple):
 
 
 class Table(Generic[R]):
-    """A table whose columns are the fields of a row type, in order, and then the derived ones."""
+    """A table whose columns are the fields of a row type, in order, and then the derived ones.
 
-    def __init__(self, name: str, row: type[R], *, identity: tuple[str, ...], derived: tuple[Derived, ...] = ()):
+    ``empty``: columns that rows have had fields for, and have no more. Migrations take none away.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        row: type[R],
+        *,
+        identity: tuple[str, ...],
+        derived: tuple[Derived, ...] = (),
+        empty: frozenset[str] = frozenset(),
+    ):
+        self.empty = empty
         self.name = name
         self.row = row
         self.identity = identity
@@ -80,12 +92,13 @@ BUCKETS = Table("buckets", Bucket, identity=("name",))
 
 JOBS = Table("jobs", Job, identity=("id",))
 STEPS = Table("steps", Step, identity=("job", "key"))
-ENTRIES = Table("entries", Entry, identity=("dest", "key"))
+ENTRIES = Table("entries", Entry, identity=("dest", "key"), empty=frozenset({"sha256"}))
+LATCHES = Table("latches", Latch, identity=("name",))
 SEALED_KEYS = Table("sealed_keys", SealedKeys, identity=("job",))
 COMPARED = Table("compared", Compared, identity=("sync", "key"))
 
 _FIRST = (FILES, UPLOADS, KEYS, USAGE, DOOMED, IDEMPOTENCY, AUDIT, SHARES, LINKS, PROFILES, BUCKETS)
-_ALL = (*_FIRST, JOBS, STEPS, ENTRIES, SEALED_KEYS, COMPARED)
+_ALL = (*_FIRST, JOBS, STEPS, ENTRIES, SEALED_KEYS, COMPARED, LATCHES)
 TABLES: dict[type, Table[Any]] = {table.row: table for table in _ALL}
 
 

@@ -4,6 +4,7 @@ CREATE TABLE jobs (
     id          $text   NOT NULL PRIMARY KEY,
     number      $bigint NOT NULL,
     actor       $text   NOT NULL,
+    admin       $bool   NOT NULL,
     source      $text   NOT NULL,
     dest        $text   NOT NULL,
     options     $json   NOT NULL,
@@ -49,6 +50,7 @@ CREATE TABLE entries (
     size     $bigint NOT NULL,
     modified $bigint NOT NULL,
     etag     $text   NOT NULL,
+    sha256   $text,
     job      $text   NOT NULL,
     PRIMARY KEY (dest, key)
 );

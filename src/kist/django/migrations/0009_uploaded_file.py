@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("kist", "0007_compared"),
+        ("kist", "0008_latches"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
