@@ -123,9 +123,10 @@ async def test_a_connection_that_dies_within_a_commit(database: str, mark: str) 
     """From some statement on nothing is heard any more: the commit is made on another connection, once."""
     with tapped(database) as tap:
         async with opened(tap.url) as catalogue:
-            await catalogue.commit(Add(a_file()), Add(an_upload()))  # which prepares the statements
+            one = Count(owner="ann", counter=Counter.FILES, by=1)
+            await catalogue.commit(Add(a_file()), Add(an_upload()), one)  # which prepares the statements
             began = time.monotonic()
-            file, one = a_file(), Count(owner="ann", counter=Counter.FILES, by=1)
+            file = a_file()
             tap.ignores = (file.id if mark == "the file" else mark).encode()
             commit = asyncio.create_task(catalogue.commit(Add(file), Add(an_upload()), one))
             await asyncio.sleep(0.3)
@@ -133,7 +134,7 @@ async def test_a_connection_that_dies_within_a_commit(database: str, mark: str) 
             await commit
             assert LATE < time.monotonic() - began < TOLD_WITHIN
             assert await catalogue.file(file.id) == file
-            assert (await catalogue.usage("ann")).files == 1
+            assert (await catalogue.usage("ann")).files == 2
 
 
 async def test_slow_work_is_waited_for(runner: PostgresRunner) -> None:

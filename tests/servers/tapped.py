@@ -79,9 +79,11 @@ class Tap:
         answers: asyncio.StreamReader,
         backward: asyncio.Future[None],
     ) -> None:
+        deaf = False
         while data := await reader.read(1 << 16):
             await self._flow()
-            if self.ignores and self.ignores in data:
+            deaf = deaf or bool(self.ignores and self.ignores in data)
+            if deaf:
                 continue
             if self._left is not None:
                 if self._left == 0:

@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 
 from kist.catalogues.postgresql.address import Address
+from kist.catalogues.postgresql.at_hand import AtHand, cut_off
 from kist.catalogues.postgresql.meaning import Failure, InDoubt, NotBegun, busy, is_lost, translate
 from kist.catalogues.postgresql.pulse import Pulse
 from kist.errors import Misconfigured
@@ -60,6 +61,8 @@ class Connections:
             statement_cache_size=_STATEMENTS_KEPT,
             server_settings=_SESSION,
         )
+        self._at_hand = AtHand(self._release)
+        self._awaited = 0
 
     async def open(self) -> None:
         """Make sure that a connection can be had. ``Misconfigured`` when the address or the server is not right."""
@@ -77,32 +80,25 @@ class Connections:
     async def take(self) -> Any:
         """A connection, to be given back. ``CatalogueBusy`` when none can be had in time."""
         self._pulse.check()
-        try:
-            async with self._pulse.awaited(PATIENCE):
-                connection = await self._pool.acquire()
-        except Misconfigured:
-            raise
-        except TimeoutError as error:
-            self._pulse.check()
-            raise busy() from error
-        except Failure as error:
-            raise translate(error) from error
+        connection = self._at_hand.take() or await self._acquire()
         self._pulse.begins(connection)
         return connection
 
     async def give_back(self, connection: Any, *, broken: bool = False) -> None:
         """Let others have it. ``broken``: nobody knows what is going on in it, so it is cut off."""
         self._pulse.ends(connection, answered=not broken)
-        with suppress(*Failure):  # one that is gone already has left the pool by itself
-            if broken:
-                connection.terminate()
-            await self._pool.release(connection, timeout=PATIENCE)
+        if broken:
+            cut_off(connection)
+        elif not self._awaited and self._at_hand.keep(connection):
+            return
+        await asyncio.shield(self._release(connection))
 
     async def doubt(self, error: BaseException) -> None:
         """Take no open connection again when one was lost: whatever ended it may have ended the others."""
         cause = error.__cause__ if isinstance(error, NotBegun | InDoubt) else error
         if cause is not None and is_lost(cause) and not isinstance(cause, TimeoutError):
             await self._pool.expire_connections()
+            await self._at_hand.empty()
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Any]:
@@ -111,9 +107,28 @@ class Connections:
         try:
             yield connection
         except BaseException:
-            await asyncio.shield(self.give_back(connection, broken=True))
+            await self.give_back(connection, broken=True)
             raise
         await self.give_back(connection)
+
+    async def _acquire(self) -> Any:
+        self._awaited += 1
+        try:
+            async with self._pulse.awaited(PATIENCE):
+                return await self._pool.acquire()
+        except Misconfigured:
+            raise
+        except TimeoutError as error:
+            self._pulse.check()
+            raise busy() from error
+        except Failure as error:
+            raise translate(error) from error
+        finally:
+            self._awaited -= 1
+
+    async def _release(self, connection: Any) -> None:
+        with suppress(*Failure):  # one that is gone already has left the pool by itself
+            await self._pool.release(connection, timeout=PATIENCE)
 
     async def _meet(self, connection: Any) -> None:
         if await _demand(connection) != connection.get_server_pid():
@@ -122,6 +137,7 @@ class Connections:
     async def close(self) -> None:
         """Close all. Those that are still in use after a while are cut off."""
         await self._pulse.close()
+        await self._at_hand.close()
         try:
             await asyncio.wait_for(self._pool.close(), PATIENCE)
         except Failure:

@@ -24,6 +24,11 @@ def numbered(sql: str) -> tuple[str, tuple[str, ...]]:
     return text, tuple(names)
 
 
+def prefixed(sql: str, prefix: str) -> str:
+    """The text with ``prefix`` before each name, so that it can stand beside others."""
+    return _TOKEN.sub(lambda token: token[0] if token[1] is None else f":{prefix}{token[1]}", sql)
+
+
 def bound(sql: str, params: Mapping[str, Any]) -> tuple[str, list[Any]]:
     """The text with numbers, and the values in their order."""
     text, names = numbered(sql)

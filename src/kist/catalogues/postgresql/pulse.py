@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from itertools import chain
 from typing import Any
 
 import asyncpg
 
+from kist.catalogues.postgresql.at_hand import cut_off, is_open
 from kist.catalogues.postgresql.meaning import Failure, is_lost, unreachable
 
 LATE = 0.4  # seconds that work may take before the server is asked
@@ -114,7 +115,7 @@ class Pulse:
         """The connections that are in use for long."""
         before = self._now() - LATE
         found = [connection for connection, begun in self._in_use.items() if begun <= before]
-        return [connection for connection in found if not connection.is_closed()]
+        return [connection for connection in found if is_open(connection)]
 
     def _anything_late(self) -> bool:
         before = self._now() - LATE
@@ -152,7 +153,7 @@ class Pulse:
         for pid, _ in idle & seen:
             if late[pid] in self._in_use:
                 log.warning("a connection to the database is dead: it is replaced")
-                late[pid].terminate()
+                cut_off(late[pid])
         return idle
 
     def _shows_life(self, asked: float) -> bool:
@@ -180,8 +181,7 @@ class Pulse:
             log.warning("the database does not answer: requests are refused until it does")
         self._silent = True
         for connection in list(self._in_use):
-            with suppress(*Failure):
-                connection.terminate()
+            cut_off(connection)
         for limit in self._waiting:
             if not limit.expired():
                 limit.reschedule(self._now())

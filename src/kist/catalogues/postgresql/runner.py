@@ -26,7 +26,9 @@ from kist.catalogues.postgresql.meaning import (
     unreachable,
 )
 from kist.catalogues.postgresql.parameters import bound
-from kist.catalogues.postgresql.transaction import FATE, transact
+from kist.catalogues.postgresql.queues import Queues
+from kist.catalogues.postgresql.transaction import FATE, transact, transact_together
+from kist.catalogues.postgresql.whole import Whole
 from kist.catalogues.sql.codecs import POSTGRES
 from kist.catalogues.sql.runner import Params
 from kist.catalogues.sql.statements import Statement
@@ -60,7 +62,8 @@ class PostgresRunner:
         self._read_patience = READ_PATIENCE if hurried else None
         self._write_patience = WRITE_PATIENCE if hurried else None
         self._spread = cycle((0.0, 0.6, 0.2, 0.8, 0.4, 1.0))  # so that those who met do not meet again
-        self._under_way: set[asyncio.Task[int | None]] = set()
+        self._under_way: set[asyncio.Task[Any]] = set()
+        self._queues = Queues(self._make_one, self._make_all)
 
     async def open(self) -> None:
         """Must be awaited first. ``Misconfigured`` when the server is not one that can be used."""
@@ -85,9 +88,19 @@ class PostgresRunner:
         return rows
 
     async def write(self, statements: Sequence[Statement], *, frees: bool = False) -> int | None:
+        return await self._queues.write(statements)
+
+    async def _make_one(self, statements: Sequence[Statement]) -> int | None:
+        return await self._made(lambda connection: transact(connection, statements), None)
+
+    async def _make_all(self, commits: Sequence[Whole]) -> bool:
+        return await self._made(lambda connection: transact_together(connection, commits), True)
+
+    async def _made(self, transaction: Callable[[Any], Awaitable[T]], success: T) -> T:
+        """What ``transaction`` returns; ``success`` when it was made and its answer was lost."""
         for pause in (*_PAUSES, None):
             connection = await self._connections.take()
-            work = asyncio.ensure_future(self._carry_out(connection, statements))
+            work = asyncio.ensure_future(self._carry_out(connection, transaction))
             self._under_way.add(work)
             work.add_done_callback(self._under_way.discard)
             try:
@@ -95,7 +108,7 @@ class PostgresRunner:
             except (NotBegun, InDoubt, *ROLLED_BACK) as error:
                 await self._connections.doubt(error)
                 if isinstance(error, InDoubt) and await self._was_made(error):
-                    return None
+                    return success
                 # Nothing was changed, so the same may be tried again.
                 if pause is None:
                     raise busy() from error
@@ -106,6 +119,7 @@ class PostgresRunner:
         raise AssertionError("the last pause is None")
 
     async def close(self) -> None:
+        await self._queues.close(WRITE_PATIENCE)
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=WRITE_PATIENCE)
         await self._connections.close()
@@ -122,14 +136,14 @@ class PostgresRunner:
             yield
             connection.terminate()  # and with it goes the lock
 
-    async def _carry_out(self, connection: Any, statements: Sequence[Statement]) -> int | None:
-        """One attempt at a commit, in a task of its own; gives the connection back."""
+    async def _carry_out(self, connection: Any, transaction: Callable[[Any], Awaitable[T]]) -> T:
+        """One attempt at it, in a task of its own; gives the connection back."""
         broken = True
         try:
             async with asyncio.timeout(self._write_patience):
-                refused = await transact(connection, statements)
+                outcome = await transaction(connection)
             broken = False
-            return refused
+            return outcome
         except Failure as error:
             broken = is_lost(error) or connection.is_in_transaction()
             raise
@@ -166,7 +180,7 @@ class PostgresRunner:
                 if last or isinstance(error, TimeoutError) or not (broken or isinstance(error, ROLLED_BACK)):
                     raise translate(error) from error
             finally:
-                await asyncio.shield(self._connections.give_back(connection, broken=broken))
+                await self._connections.give_back(connection, broken=broken)
         raise AssertionError("the last attempt returns or raises")
 
 

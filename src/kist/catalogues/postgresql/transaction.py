@@ -1,22 +1,24 @@
-"""One commit on one connection: all of its statements or none."""
+"""Commits on one connection: of each, all of its statements or none."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import asyncpg
 
 from kist.catalogues.postgresql.meaning import Failure, InDoubt, NotBegun, is_lost
 from kist.catalogues.postgresql.parameters import bound
+from kist.catalogues.postgresql.whole import MARK, Whole, whole
 from kist.catalogues.sql.statements import Statement, in_order
 from kist.errors import Broken
 
 MANY_ALIKE = 20
 """So many changes of one kind in a commit are sent at once."""
 
-# By these two a lost commit is asked after: the transaction, and the run of the server in which it has that number.
-_MARKED = " RETURNING pg_current_xact_id()::text, pg_postmaster_start_time()::text"
+_MARKED = f" RETURNING {MARK}"
 
 FATE = "SELECT pg_xact_status(CAST(:xact AS text)::xid8) WHERE pg_postmaster_start_time()::text = :run"
 """What has become of a transaction; no row when the server has been started again since."""
@@ -30,10 +32,26 @@ async def transact(connection: Any, statements: Sequence[Statement]) -> int | No
     """
     if len(statements) == 1:
         return None if await _Transaction(connection).run(statements[0]) else 0
+    at_once = whole(statements)
+    if at_once is not None and await transact_together(connection, [at_once]):
+        return None
+    return await _carried_out(connection, lambda made: made.run_all(statements))
+
+
+async def transact_together(connection: Any, commits: Sequence[Whole]) -> bool:
+    """Whether all of the commits were made, in one transaction; if one is refused, none is made.
+
+    Raises as ``transact`` does.
+    """
+    return await _carried_out(connection, lambda made: made.run_wholes(commits)) is None
+
+
+async def _carried_out(connection: Any, work: Callable[[_Transaction], Awaitable[int | None]]) -> int | None:
+    """Commit what ``work`` does, unless it returns what was refused."""
     made = _Transaction(connection)
     try:
         await connection.execute("BEGIN")
-        refused = await made.run_all(statements)
+        refused = await work(made)
         if refused is not None:
             await connection.execute("ROLLBACK")
             return refused
@@ -71,6 +89,18 @@ class _Transaction:
             marks = self._mark is None and statement.counted
             if not await (self._run_marked(statement) if marks else self.run(statement)):
                 return index
+        return None
+
+    async def run_wholes(self, commits: Sequence[Whole]) -> int | None:
+        """None when all parts of all commits did what they have to. Commits of one text are sent in one go."""
+        for text, alike in groupby(commits, attrgetter("text")):
+            try:
+                rows = await self._connection.fetchmany(text, [commit.values for commit in alike])
+            except asyncpg.UniqueViolationError:
+                return 0
+            if not all(done for done, *_ in rows):
+                return 0
+            self._mark = (rows[0][1], rows[0][2])
         return None
 
     async def run(self, statement: Statement) -> bool:

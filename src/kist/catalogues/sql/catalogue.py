@@ -280,8 +280,12 @@ class SqlCatalogue:
     async def commit(self, *changes: Change) -> None:
         if not changes:
             return
-        statements = [*map(self._writer.statement, changes), *self._besides(changes)]
-        refused = await self._runner.write(statements, frees=not any(map(_adds, changes)))
+        statements, besides = self._writer.statements(changes), self._besides(changes)
+        frees = not any(map(_adds, changes))
+        refused = await self._runner.write([*statements, *besides], frees=frees)
+        if refused is not None and len(statements) < len(changes):  # one by one it will be seen which it is
+            statements = [*map(self._writer.statement, changes)]
+            refused = await self._runner.write([*statements, *besides], frees=frees)
         if refused is not None:
             raise _clash(refused, changes[refused])
 

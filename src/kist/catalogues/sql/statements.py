@@ -5,7 +5,7 @@ The texts are made from the table descriptions alone; values only ever travel as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cache, lru_cache
 from string import Template
 from typing import Any
@@ -20,7 +20,6 @@ from kist.model.changes import (
     Change,
     Clear,
     Count,
-    Counter,
     Discard,
     Drop,
     Forget,
@@ -35,20 +34,20 @@ from kist.model.changes import (
 from kist.model.job import StepState
 from kist.model.link import Link
 
-_COUNT = Template(
+_MOVE = Template(
     """
-    INSERT INTO usage (owner, $counter) VALUES (:owner, :by)
-    ON CONFLICT (owner) DO UPDATE SET $counter = usage.$counter + excluded.$counter
+    INSERT INTO usage (owner, $counters) VALUES (:owner, $values)
+    ON CONFLICT (owner) DO UPDATE SET $sums
     """
 )
 # The WHERE of the SELECT judges the first use of an owner, that of the UPDATE every later one.
-_COUNT_WITHIN = Template(
+_MOVE_WITHIN = Template(
     """
-    INSERT INTO usage (owner, $counter)
-    SELECT CAST(:owner AS text), CAST(:by AS bigint)
-    WHERE :by <= :at_most OR EXISTS (SELECT 1 FROM usage WHERE owner = :owner)
-    ON CONFLICT (owner) DO UPDATE SET $counter = usage.$counter + excluded.$counter
-    WHERE usage.$counter + excluded.$counter <= :at_most
+    INSERT INTO usage (owner, $counters)
+    SELECT CAST(:owner AS text), $values
+    WHERE ($first) OR EXISTS (SELECT 1 FROM usage WHERE owner = :owner)
+    ON CONFLICT (owner) DO UPDATE SET $sums
+    WHERE $later
     """
 )
 _USE = """
@@ -71,21 +70,20 @@ _SPEND = f"""
     ON CONFLICT (id) DO UPDATE SET until = {_FURTHER} WHERE {_FURTHER} <= :at_most
 """  # noqa: S608 - all of it stands here
 _LAPSE = "DELETE FROM terms WHERE until <= :at"
-_COUNTS = {counter: _COUNT.substitute(counter=counter.value) for counter in Counter}
-_COUNTS_WITHIN = {counter: _COUNT_WITHIN.substitute(counter=counter.value) for counter in Counter}
 
 
 class Statement(msgspec.Struct, frozen=True):
     """SQL with ``:name`` parameters. ``counted``: it must touch exactly one row, or the whole commit is refused.
 
-    ``wanted`` names a row that many commits change at once, and that no other change of a commit depends on. Where
-    commits wait for each other's rows, such statements come last and in the order of the names, so that rows are held
-    for a short while and no two commits wait for each other.
+    ``table`` is the only one that it reads and writes. ``wanted`` names a row that many commits change at once, and
+    that no other change of a commit depends on. Where commits wait for each other's rows, such statements come last and
+    in the order of the names, so that rows are held for a short while and no two commits wait for each other.
     """
 
     sql: str
     params: dict[str, Any] = {}
     counted: bool = True
+    table: str = ""
     wanted: str | None = None
 
 
@@ -100,22 +98,29 @@ class Writer:
     def __init__(self, codec: Codec) -> None:
         self._codecs: dict[type, RowCodec[Any]] = {kind: RowCodec(table, codec) for kind, table in TABLES.items()}
 
+    def statements(self, changes: Sequence[Change]) -> list[Statement]:
+        """Those of all changes in their order, with what moves several counters of an owner as one."""
+        return [
+            self.statement(first) if not others else _of_usage((first, *others))
+            for first, *others in _counted_together(changes)
+        ]
+
     def statement(self, change: Change) -> Statement:
         match change:
             case Add(row):
-                return Statement(_insert(table_of(row)), self._codecs[type(row)].encode(row))
+                return self._of_row(_insert, row)
             case Swap(before, after):
                 return self._swap(before, after)
             case Drop(row):
                 table = table_of(row)
-                return Statement(_delete(table), self._guards(table, row))
+                return Statement(_delete(table), self._guards(table, row), table=table.name)
             case Count():
-                return _of_usage(change)
+                return _of_usage((change,))
             case Use(link=link, at=at, times=times):
                 moment = self._codecs[Link].cell("last_used_at", at)
-                return Statement(_USE, {"link": link, "at": moment, "times": times})
+                return Statement(_USE, {"link": link, "at": moment, "times": times}, table="links")
             case Keep(row):
-                return Statement(_upsert(table_of(row)), self._codecs[type(row)].encode(row))
+                return self._of_row(_upsert, row)
             case Forget() | Clear() | Discard():
                 return _removal(change)
             case Hold() | Spend() | Lapse():
@@ -131,7 +136,11 @@ class Writer:
         for name, source, make in table.derived:
             if source in changed:
                 params["new_" + name] = make(getattr(after, source))
-        return Statement(_update(table, changed), params)
+        return Statement(_update(table, changed), params, table=table.name)
+
+    def _of_row(self, text: Callable[[Table[Any]], str], row: Row) -> Statement:
+        table = table_of(row)
+        return Statement(text(table), self._codecs[type(row)].encode(row), table=table.name)
 
     def _guards(self, table: Table[Any], row: Row) -> dict[str, Any]:
         codec = self._codecs[type(row)]
@@ -142,29 +151,61 @@ def _removal(change: Forget | Clear | Discard) -> Statement:
     """What removes rows whether or not there are any."""
     match change:
         case Forget(dest, key):
-            return Statement(_FORGET, {"dest": dest, "key": key}, counted=False)
+            return Statement(_FORGET, {"dest": dest, "key": key}, counted=False, table="entries")
         case Clear(job):
-            return Statement(_CLEAR, {"job": job, "done": StepState.DONE.value}, counted=False)
+            return Statement(_CLEAR, {"job": job, "done": StepState.DONE.value}, counted=False, table="steps")
         case Discard(job):
-            return Statement(_DISCARD, {"job": job}, counted=False)
+            return Statement(_DISCARD, {"job": job}, counted=False, table="sealed_keys")
 
 
-def _of_usage(change: Count) -> Statement:
-    params: dict[str, Any] = {"owner": change.owner, "by": change.by}
-    if change.at_most is None:
-        return Statement(_COUNTS[change.counter], params, wanted=change.owner)
-    params["at_most"] = change.at_most
-    return Statement(_COUNTS_WITHIN[change.counter], params, wanted=change.owner)
+def _counted_together(changes: Sequence[Change]) -> Iterable[list[Any]]:
+    """Each change by itself, but for counts of one owner: those of different counters can be made at once."""
+    groups: dict[Hashable, list[Change]] = {}
+    times: dict[Hashable, int] = {}
+    for index, change in enumerate(changes):
+        group: Hashable = index
+        if isinstance(change, Count):
+            counter = (change.owner, change.counter)
+            times[counter] = times.get(counter, 0) + 1
+            group = (change.owner, times[counter])
+        groups.setdefault(group, []).append(change)
+    return groups.values()
+
+
+def _of_usage(counts: Sequence[Count]) -> Statement:
+    """What moves different counters of one owner."""
+    owner = counts[0].owner
+    params: dict[str, Any] = {"owner": owner}
+    for count in counts:
+        params[count.counter.value] = count.by
+        if count.at_most is not None:
+            params["most_" + count.counter.value] = count.at_most
+    text = _moving(tuple((count.counter.value, count.at_most is not None) for count in counts))
+    return Statement(text, params, table="usage", wanted=owner)
+
+
+@cache
+def _moving(counters: tuple[tuple[str, bool], ...]) -> str:
+    """Moves these counters, each with whether it has a limit."""
+    sums = {name: f"usage.{name} + excluded.{name}" for name, _ in counters}
+    limited = [name for name, limits in counters if limits]
+    return (_MOVE_WITHIN if limited else _MOVE).substitute(
+        counters=", ".join(sums),
+        values=", ".join(f"CAST(:{name} AS bigint)" for name in sums),
+        sums=", ".join(f"{name} = {moved}" for name, moved in sums.items()),
+        first=" AND ".join(f":{name} <= :most_{name}" for name in limited),
+        later=" AND ".join(f"{sums[name]} <= :most_{name}" for name in limited),
+    )
 
 
 def _of_terms(change: Hold | Spend | Lapse) -> Statement:
     match change:
         case Hold(until=until):
-            return Statement(_HOLD, msgspec.structs.asdict(change) | {"beyond": until + CLOCK_SLACK})
+            return Statement(_HOLD, msgspec.structs.asdict(change) | {"beyond": until + CLOCK_SLACK}, table="terms")
         case Spend(at_most=at_most):
-            return Statement(_SPEND, msgspec.structs.asdict(change) | {"beyond": at_most + CLOCK_SLACK})
+            return Statement(_SPEND, msgspec.structs.asdict(change) | {"beyond": at_most + CLOCK_SLACK}, table="terms")
         case Lapse(at):
-            return Statement(_LAPSE, {"at": at}, counted=False)
+            return Statement(_LAPSE, {"at": at}, counted=False, table="terms")
 
 
 @cache

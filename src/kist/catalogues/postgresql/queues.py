@@ -1,0 +1,142 @@
+"""Commits that want one and the same row: in the database they would wait for each other, so they wait here.
+
+Who comes first goes alone and at once. Who comes meanwhile goes together with the others afterwards, in one
+transaction, which takes one connection and waits for the disk once. When one of them is refused each is made by itself:
+none suffers for another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+from kist.catalogues.postgresql.whole import Whole, whole
+from kist.catalogues.sql.statements import Statement
+from kist.errors import Invalid, KistError
+
+MAX_GROUP = 64
+SLOW = 0.1  # seconds: what takes longer waits for something else, and keeps the others no longer
+
+Alone = Callable[[Sequence[Statement]], Awaitable[int | None]]
+Together = Callable[[Sequence[Whole]], Awaitable[bool]]
+
+
+class _Waiting:
+    """A commit, the same as one statement, and what becomes of it."""
+
+    def __init__(self, statements: Sequence[Statement], at_once: Whole) -> None:
+        self.statements = statements
+        self.at_once = at_once
+        self.outcome: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+
+    def fails(self, error: Exception) -> None:
+        if not self.outcome.done():
+            self.outcome.set_exception(error)
+
+
+class _First:
+    """Calls ``others`` once: when it ends, or when it has taken ``SLOW`` seconds."""
+
+    def __init__(self, others: Callable[[], None]) -> None:
+        self._others = others
+        self._alarm: asyncio.TimerHandle | None = asyncio.get_running_loop().call_later(SLOW, self.ends)
+
+    def ends(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+            self._others()
+
+
+class Queues:
+    """A queue for each row that is wanted. ``alone`` makes one commit, ``together`` makes all that it is given or none.
+
+    Both raise ``KistError`` only, when nothing was changed or nobody can tell.
+    """
+
+    def __init__(self, alone: Alone, together: Together) -> None:
+        self._alone = alone
+        self._together = together
+        self._waiting: dict[str, list[_Waiting]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def write(self, statements: Sequence[Statement]) -> int | None:
+        """See ``kist.catalogues.sql.runner.Runner.write``. What has not begun is dropped with its caller."""
+        wanted = {statement.wanted for statement in statements if statement.wanted is not None}
+        at_once = whole(statements)
+        if len(wanted) != 1 or at_once is None:
+            return await self._alone(statements)
+        row = wanted.pop()
+        if (queue := self._waiting.get(row)) is None:
+            return await self._go_first(row, statements)
+        waiting = _Waiting(statements, at_once)
+        queue.append(waiting)
+        return await waiting.outcome
+
+    async def close(self, patience: float) -> None:
+        """Let what waits be made, for so many seconds."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=patience)
+
+    async def _go_first(self, row: str, statements: Sequence[Statement]) -> int | None:
+        """Make this commit now; those that come meanwhile follow afterwards, or when it takes long."""
+        self._waiting[row] = []
+        first = _First(lambda: self._let_others(row))
+        try:
+            return await self._alone(statements)
+        finally:
+            first.ends()
+
+    def _let_others(self, row: str) -> None:
+        if self._waiting[row]:
+            self._begin(self._serve(row))
+        else:
+            del self._waiting[row]
+
+    async def _serve(self, row: str) -> None:
+        """Make what waits for ``row``, until nobody does."""
+        while queue := self._waiting[row]:
+            self._waiting[row] = queue[MAX_GROUP:]
+            await asyncio.wait([self._begin(self._make(queue[:MAX_GROUP]))], timeout=SLOW)
+        del self._waiting[row]
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _make(self, group: list[_Waiting]) -> None:
+        group = [waiting for waiting in group if not waiting.outcome.done()]
+        if len(group) > 1 and await self._made_together(group):
+            return
+        for waiting in group:
+            await self._made_alone(waiting)
+
+    async def _made_together(self, group: list[_Waiting]) -> bool:
+        """Whether all have heard what became of them."""
+        try:
+            if not await self._together([waiting.at_once for waiting in group]):
+                return False
+        except Invalid:  # of one of them
+            return False
+        except KistError as error:
+            for waiting in group:
+                waiting.fails(error)
+            return True
+        for waiting in group:
+            if not waiting.outcome.done():
+                waiting.outcome.set_result(None)
+        return True
+
+    async def _made_alone(self, waiting: _Waiting) -> None:
+        if waiting.outcome.done():
+            return
+        try:
+            refused = await self._alone(waiting.statements)
+        except KistError as error:
+            waiting.fails(error)
+        else:
+            if not waiting.outcome.done():
+                waiting.outcome.set_result(refused)
