@@ -105,7 +105,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     def failed(self, way: Way, *, plain: bool = False) -> tuple[str, ...]:
         """The checks that keep ``way`` shut, in the order of ``Check``; empty when it is open. ``plain``: of a PUT."""
         needed = NEEDED_PLAIN if plain else NEEDED[way]
-        return tuple(check.value for check in Check if check in needed and self.checks.get(check.value) != HELD)
+        missing = {check for check in needed if self.checks.get(check) != HELD}
+        return tuple(check.value for check in Check if check in missing) if missing else ()
 
     @property
     def acl(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -47,9 +47,7 @@ def decode_json(raw: bytes, kind: type[T]) -> T:
     if len(raw) > _SHORT:
         _check_shape(raw, kind)
     try:
-        value = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_small_int
-        )
+        value = _decoder().decode(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise Invalid("the body is not valid UTF-8") from error
     except RecursionError as error:
@@ -124,6 +122,11 @@ def _sentence(message: str, what: str) -> str:
     if found is None or not found[1]:
         return message[:500] if found is None else message[: found.start()][:500]
     return f"{what} '{found[1][:100]}' is wrong: {message[: found.start()][:500]}"
+
+
+@cache
+def _decoder() -> json.JSONDecoder:
+    return json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_small_int)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
