@@ -56,5 +56,5 @@ def test_beginning_an_upload_asks_nothing_and_is_one_transaction(
 ) -> None:
     ann = Actor(str(user().pk))
     drive(kist().tickets.begin(ann, Intent(name="a.txt"), FORM))
-    with django_assert_queries(7):  # BEGIN, the file, the upload, its two counters, the row, COMMIT
+    with django_assert_queries(6):  # BEGIN, the file, the upload, its counters, the row, COMMIT
         drive(kist().tickets.begin(ann, Intent(name="b.txt"), FORM))

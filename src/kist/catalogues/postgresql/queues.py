@@ -13,7 +13,7 @@ from typing import Any
 
 from kist.catalogues.postgresql.whole import Whole, whole
 from kist.catalogues.sql.statements import Statement
-from kist.errors import Invalid, KistError
+from kist.errors import Invalid
 
 MAX_GROUP = 64
 SLOW = 0.1  # seconds: what takes longer waits for something else, and keeps the others no longer
@@ -29,6 +29,10 @@ class _Waiting:
         self.statements = statements
         self.at_once = at_once
         self.outcome: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+
+    def hears(self, refused: int | None) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(refused)
 
     def fails(self, error: Exception) -> None:
         if not self.outcome.done():
@@ -50,10 +54,7 @@ class _First:
 
 
 class Queues:
-    """A queue for each row that is wanted. ``alone`` makes one commit, ``together`` makes all that it is given or none.
-
-    Both raise ``KistError`` only, when nothing was changed or nobody can tell.
-    """
+    """A queue for each row that is wanted. ``alone`` makes one commit, ``together`` all that it is given, or none."""
 
     def __init__(self, alone: Alone, together: Together) -> None:
         self._alone = alone
@@ -64,12 +65,13 @@ class Queues:
     async def write(self, statements: Sequence[Statement]) -> int | None:
         """See ``kist.catalogues.sql.runner.Runner.write``. What has not begun is dropped with its caller."""
         wanted = {statement.wanted for statement in statements if statement.wanted is not None}
-        at_once = whole(statements)
-        if len(wanted) != 1 or at_once is None:
+        if len(wanted) != 1:
             return await self._alone(statements)
         row = wanted.pop()
         if (queue := self._waiting.get(row)) is None:
             return await self._go_first(row, statements)
+        if (at_once := whole(statements)) is None:
+            return await self._alone(statements)
         waiting = _Waiting(statements, at_once)
         queue.append(waiting)
         return await waiting.outcome
@@ -121,13 +123,12 @@ class Queues:
                 return False
         except Invalid:  # of one of them
             return False
-        except KistError as error:
+        except Exception as error:  # whatever it is: nobody else would tell those who wait
             for waiting in group:
                 waiting.fails(error)
             return True
         for waiting in group:
-            if not waiting.outcome.done():
-                waiting.outcome.set_result(None)
+            waiting.hears(None)
         return True
 
     async def _made_alone(self, waiting: _Waiting) -> None:
@@ -135,8 +136,7 @@ class Queues:
             return
         try:
             refused = await self._alone(waiting.statements)
-        except KistError as error:
+        except Exception as error:  # the same
             waiting.fails(error)
         else:
-            if not waiting.outcome.done():
-                waiting.outcome.set_result(refused)
+            waiting.hears(refused)
