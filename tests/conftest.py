@@ -32,6 +32,15 @@ PURE = (
 """What asks for no server, and so runs on all processors at once."""
 ALONE = ("faults", "unit/cli/test_program.py")
 """What another test beside it would disturb: loops that kill what is at work, and what measures processor time."""
+NOT_ALONE = (
+    "faults/test_crash_checker.py",
+    "faults/test_crash_direct.py",
+    "faults/test_crash_points.py",
+    "faults/test_crash_points_s3.py",
+    "faults/test_crash_sync.py",
+    "faults/test_postgres_migrations.py",
+)
+"""Those of them whose programs are killed at a point of the work, whenever that comes."""
 PARTS = ("pure", "beside", "alone")
 """Of the tests. Those ``beside`` others ask for servers, which all processes share."""
 
@@ -67,9 +76,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def _part_of(path: Path) -> str:
-    if any(path.is_relative_to(TESTS / each) for each in ALONE):
+    if _is_in(path, ALONE) and not _is_in(path, NOT_ALONE):
         return "alone"
-    return "pure" if any(path.is_relative_to(TESTS / each) for each in PURE) else "beside"
+    return "pure" if _is_in(path, PURE) else "beside"
+
+
+def _is_in(path: Path, names: tuple[str, ...]) -> bool:
+    return any(path.is_relative_to(TESTS / each) for each in names)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
