@@ -37,27 +37,48 @@ async def listed(tree: Tree, marks: Marks) -> AsyncGenerator[Batch, None]:
             yield batch
         return
     count, last = 0, ""
-    async with aclosing(tree.items()) as chain:
-        async for batch in chain:
-            yield batch
-            count, last = count + 1, batch[-1].key
-            if count == FEW and (found := await marks(last)):
-                break
-        else:
+    async with aclosing(tree.items()) as pages:
+        async with aclosing(_one_ahead(_some(pages, FEW))) as chain:
+            async for batch in chain:
+                yield batch
+                count, last = count + 1, batch[-1].key
+        found = await marks(last) if count == FEW else ()
+        if not found:
+            async with aclosing(_one_ahead(pages)) as chain:
+                async for batch in chain:
+                    yield batch
             return
     async with aclosing(_in_ranges(tree, [last, *found])) as rest:
         async for batch in rest:
             yield batch
 
 
+async def _one_ahead(pages: AsyncGenerator[Batch, None]) -> AsyncGenerator[Batch, None]:
+    """All of ``pages``, the next of them on its way while one is looked at."""
+    coming = _Coming(pages, held=1)
+    try:
+        while (batch := await coming.next()) is not None:
+            yield batch
+    finally:
+        await coming.close()
+
+
+async def _some(pages: AsyncGenerator[Batch, None], most: int) -> AsyncGenerator[Batch, None]:
+    """The next of ``pages``, which can be gone on with afterwards."""
+    for _ in range(most):
+        if (batch := await anext(pages, None)) is None:
+            return
+        yield batch
+
+
 async def _in_ranges(tree: BucketTree, marks: Sequence[str]) -> AsyncGenerator[Batch, None]:
     """What lies behind the first of ``marks``: a range up to each of the others, and one to the end."""
     waiting = iter([*pairwise(marks), (marks[-1], None)])
-    under_way: deque[_Range] = deque()
+    under_way: deque[_Coming] = deque()
     try:
         while True:
             while len(under_way) < AT_ONCE and (ends := next(waiting, None)) is not None:
-                under_way.append(_Range(tree, *ends))
+                under_way.append(_Coming(tree.items(*ends), HELD))
             if not under_way:
                 return
             while (batch := await under_way[0].next()) is not None:
@@ -68,12 +89,12 @@ async def _in_ranges(tree: BucketTree, marks: Sequence[str]) -> AsyncGenerator[B
             await each.close()
 
 
-class _Range:
-    """The keys greater than ``after``, up to ``until`` and with it, on their way."""
+class _Coming:
+    """Batches that are listed while nobody waits for them yet, up to so many."""
 
-    def __init__(self, tree: BucketTree, after: str, until: str | None) -> None:
-        self._batches = tree.items(after, until)
-        self._come: asyncio.Queue[Batch | Exception | None] = asyncio.Queue(HELD)
+    def __init__(self, batches: AsyncGenerator[Batch, None], held: int) -> None:
+        self._batches = batches
+        self._come: asyncio.Queue[Batch | Exception | None] = asyncio.Queue(held)
         self._listing = asyncio.create_task(self._list())
 
     async def next(self) -> Batch | None:
@@ -93,5 +114,5 @@ class _Range:
                 async for batch in batches:
                     await self._come.put(batch)
             await self._come.put(None)
-        except Exception as error:  # told to whoever waits for this range
+        except Exception as error:  # told to whoever waits for the rest
             await self._come.put(error)

@@ -28,10 +28,11 @@ class _Builder(ElementTree.TreeBuilder):
 class Node:
     """An element of an answer. Namespaces are left out: servers differ in them."""
 
-    __slots__ = ("_element",)
+    __slots__ = ("_element", "_texts")
 
     def __init__(self, element: ElementTree.Element) -> None:
         self._element = element
+        self._texts: dict[str, str] | None = None
 
     @property
     def name(self) -> str:
@@ -43,13 +44,11 @@ class Node:
 
     def find(self, name: str) -> str | None:
         """The text of the first child called ``name``, None when there is none."""
-        found = self._element.findtext(f"{_space(self._element)}{name}")  # where all are of one namespace, as is usual
-        if found is not None:
-            return found
-        for child in self._element:
-            if _local(child) == name:
-                return child.text or ""
-        return None
+        if self._texts is None:  # all of them at once: most elements are asked for several
+            self._texts = {}
+            for child in self._element:
+                self._texts.setdefault(_local(child), child.text or "")
+        return self._texts.get(name)
 
     def text(self, name: str) -> str:
         """The text of the child called ``name``; ``StoreRefused`` when the server left it out."""
@@ -114,7 +113,11 @@ def is_last(root: Node, following: str) -> bool:
 
 def key_decoder(root: Node) -> Callable[[str], str]:
     """How keys in an answer are to be read: servers may ignore that they were asked to encode them."""
-    return unquote_plus if root.find("EncodingType") == "url" else str
+    return _decoded if root.find("EncodingType") == "url" else str
+
+
+def _decoded(key: str) -> str:
+    return unquote_plus(key) if "%" in key or "+" in key else key  # most are plain
 
 
 def build(name: str, content: Iterable[Element]) -> bytes:
@@ -127,12 +130,6 @@ def _write(element: Element) -> str:
     name, content = element
     inner = escape(content) if isinstance(content, str) else "".join(_write(child) for child in content)
     return f"<{name}>{inner}</{name}>"
-
-
-def _space(element: ElementTree.Element) -> str:
-    """The namespace of an element, in braces; empty where it has none."""
-    space, brace, _ = element.tag.rpartition("}")
-    return space + brace
 
 
 def _local(element: ElementTree.Element) -> str:
