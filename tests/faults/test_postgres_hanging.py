@@ -18,6 +18,7 @@ from kist.catalogues.postgresql.pulse import LATE
 from kist.catalogues.postgresql.runner import PostgresRunner
 from kist.errors import CatalogueBusy
 from kist.model.changes import Add, Count, Counter, Swap
+from kist.model.query import FileQuery
 from kist.ports.catalogue import Catalogue
 from kist.testing.catalogue_samples import a_file, an_upload, changed
 
@@ -69,6 +70,20 @@ async def test_a_server_that_hangs(cluster: Cluster, connections: int) -> None:
             await all_are_told(catalogue, 0.2)
         await back_soon(catalogue)
         assert await catalogue.file(kept.id) == kept
+
+
+async def test_one_caller_is_told_while_other_connections_are_idle(database: str) -> None:
+    with tapped(database) as tap:
+        async with opened(tap.url) as catalogue:
+            await asyncio.gather(*(catalogue.commit(Add(a_file()), Add(a_file())) for _ in range(10)))
+            tap.stalls = True
+            began = time.monotonic()
+            with pytest.raises(CatalogueBusy):
+                await catalogue.file("none")
+            assert time.monotonic() - began < TOLD_WITHIN
+            tap.stalls = False
+            await back_soon(catalogue)
+            assert (await catalogue.files(FileQuery(visible_to="ann"))).items
 
 
 async def test_a_way_to_the_server_that_stalls(database: str) -> None:

@@ -85,6 +85,23 @@ async def test_one_that_waits_for_something_else_keeps_nobody(database: str) -> 
         assert (await catalogue.usage("ann")).files == 22
 
 
+async def test_one_of_several_that_waits_for_something_else_keeps_nobody(database: str) -> None:
+    async with opened(database) as catalogue:
+        held, one = a_file(), Count(owner="ann", counter=Counter.FILES, by=1)
+        await catalogue.commit(*counted(held))
+        async with holding(database, held.id):
+            files = [a_file() for _ in range(40)]
+            first = [asyncio.create_task(catalogue.commit(*counted(file))) for file in files[:20]]
+            stuck = asyncio.create_task(catalogue.commit(Swap(held, changed(held, name="new")), one))
+            last = [asyncio.create_task(catalogue.commit(*counted(file))) for file in files[20:]]
+            async with asyncio.timeout(2):
+                assert await asyncio.gather(*first, *last) == [None] * 40
+                assert await catalogue.some_files([held.id]) == {held.id: held}
+            assert not stuck.done()
+        await stuck
+        assert (await catalogue.usage("ann")).files == 42
+
+
 async def test_what_has_not_begun_is_dropped_with_its_caller(database: str) -> None:
     async with opened(database) as catalogue:
         files = [a_file() for _ in range(5)]

@@ -1,4 +1,4 @@
-"""The smaller rows: keys, usage, doomed places, idempotency records, audit entries, sealed keys."""
+"""The smaller rows: keys, usage, doomed places, idempotency records, audit entries, sealed keys, latches."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ async def listed(tree: Tree, marks: Marks) -> AsyncGenerator[Batch, None]:
 
 
 async def _one_ahead(pages: AsyncGenerator[Batch, None]) -> AsyncGenerator[Batch, None]:
-    """All of ``pages``, the next of them on its way while one is looked at."""
+    """All of ``pages``, the next one or two of them on their way while one is looked at."""
     coming = _Coming(pages, held=1)
     try:
         while (batch := await coming.next()) is not None:

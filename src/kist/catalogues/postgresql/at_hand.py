@@ -29,7 +29,7 @@ class AtHand:
             connection = self._free.pop()
             if is_open(connection):
                 return connection
-            cut_off(connection)  # tells the pool, which a server that hung up has not
+            cut_off(connection)  # or the pool may wait for it
         return None
 
     def keep(self, connection: Any) -> bool:
@@ -40,6 +40,12 @@ class AtHand:
         if self._alarm is None:
             self._alarm = asyncio.get_running_loop().call_later(KEPT, self._let_go)
         return True
+
+    def drop(self) -> None:
+        """Cut all off: whatever ended another one may have ended them, and closing them would take its time."""
+        free, self._free = self._free, []
+        for connection in free:
+            cut_off(connection)
 
     async def empty(self) -> None:
         """Give all back."""

@@ -63,6 +63,7 @@ class Connections:
         )
         self._at_hand = AtHand(self._release)
         self._awaited = 0
+        self._doubted = 0.0
 
     async def open(self) -> None:
         """Make sure that a connection can be had. ``Misconfigured`` when the address or the server is not right."""
@@ -86,10 +87,10 @@ class Connections:
 
     async def give_back(self, connection: Any, *, broken: bool = False) -> None:
         """Let others have it. ``broken``: nobody knows what is going on in it, so it is cut off."""
-        self._pulse.ends(connection, answered=not broken)
+        begun = self._pulse.ends(connection, answered=not broken)
         if broken:
             cut_off(connection)
-        elif not self._awaited and self._at_hand.keep(connection):
+        elif begun > self._doubted and not self._awaited and self._at_hand.keep(connection):
             return
         await asyncio.shield(self._release(connection))
 
@@ -97,8 +98,9 @@ class Connections:
         """Take no open connection again when one was lost: whatever ended it may have ended the others."""
         cause = error.__cause__ if isinstance(error, NotBegun | InDoubt) else error
         if cause is not None and is_lost(cause) and not isinstance(cause, TimeoutError):
+            self._doubted = asyncio.get_running_loop().time()
             await self._pool.expire_connections()
-            await self._at_hand.empty()
+            self._at_hand.drop()
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Any]:

@@ -78,11 +78,12 @@ class Pulse:
         self._in_use[connection] = self._now()
         self._set_alarm()
 
-    def ends(self, connection: Any, *, answered: bool) -> None:
-        """It no longer is. ``answered``: the server has said all that it was asked for."""
-        self._in_use.pop(connection, None)
+    def ends(self, connection: Any, *, answered: bool) -> float:
+        """It no longer is; since when it was. ``answered``: the server has said all that it was asked for."""
+        now = self._now()
         if answered:
-            self._heard = self._now()
+            self._heard = now
+        return self._in_use.pop(connection, now)
 
     async def close(self) -> None:
         """Stop watching."""
@@ -151,7 +152,7 @@ class Pulse:
             self._silent = False
             log.warning("the database answers again")
         for pid, _ in idle & seen:
-            if late[pid] in self._in_use:
+            if self._in_use.get(late[pid]) == begun[pid]:
                 log.warning("a connection to the database is dead: it is replaced")
                 cut_off(late[pid])
         return idle

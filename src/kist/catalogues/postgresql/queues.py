@@ -1,14 +1,15 @@
 """Commits that want one and the same row: in the database they would wait for each other, so they wait here.
 
 Who comes first goes alone and at once. Who comes meanwhile goes together with the others afterwards, in one
-transaction, which takes one connection and waits for the disk once. When one of them is refused each is made by itself:
-none suffers for another.
+transaction, which takes one connection and waits for the disk once. When one of them is refused, or has to wait for
+others than these, each is made by itself: none suffers for another.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from kist.catalogues.postgresql.whole import Whole, whole
@@ -34,9 +35,25 @@ class _Waiting:
         if not self.outcome.done():
             self.outcome.set_result(refused)
 
-    def fails(self, error: Exception) -> None:
-        if not self.outcome.done():
+    def fails(self, error: BaseException) -> None:
+        if self.outcome.done():
+            return
+        if isinstance(error, Exception):
             self.outcome.set_exception(error)
+        else:
+            self.outcome.cancel()
+
+
+@contextmanager
+def _nobody_forgotten(group: Sequence[_Waiting]) -> Iterator[None]:
+    """Whatever fails in the block: those who wait are told, since nobody else would."""
+    try:
+        yield
+    except BaseException as error:
+        for waiting in group:
+            waiting.fails(error)
+        if not isinstance(error, Exception):
+            raise
 
 
 class _First:
@@ -78,8 +95,10 @@ class Queues:
 
     async def close(self, patience: float) -> None:
         """Let what waits be made, for so many seconds."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=patience)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while self._waiting or self._tasks:  # noqa: ASYNC110 - one leads to the other, and back
+                    await asyncio.sleep(0.01)
 
     async def _go_first(self, row: str, statements: Sequence[Statement]) -> int | None:
         """Make this commit now; those that come meanwhile follow afterwards, or when it takes long."""
@@ -98,10 +117,17 @@ class Queues:
 
     async def _serve(self, row: str) -> None:
         """Make what waits for ``row``, until nobody does."""
-        while queue := self._waiting[row]:
-            self._waiting[row] = queue[MAX_GROUP:]
-            await asyncio.wait([self._begin(self._make(queue[:MAX_GROUP]))], timeout=SLOW)
-        del self._waiting[row]
+        try:
+            while queue := self._waiting[row]:
+                self._waiting[row] = queue[MAX_GROUP:]
+                await self._soon(self._make(queue[:MAX_GROUP]))
+        finally:
+            for waiting in self._waiting.pop(row):
+                waiting.outcome.cancel()
+
+    async def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for it, but not for long: it goes on by itself."""
+        await asyncio.wait([self._begin(work)], timeout=SLOW)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
@@ -109,34 +135,27 @@ class Queues:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _make(self, group: list[_Waiting]) -> None:
+    async def _make(self, group: Sequence[_Waiting]) -> None:
         group = [waiting for waiting in group if not waiting.outcome.done()]
         if len(group) > 1 and await self._made_together(group):
             return
         for waiting in group:
-            await self._made_alone(waiting)
+            await self._soon(self._make_alone(waiting))
 
-    async def _made_together(self, group: list[_Waiting]) -> bool:
+    async def _made_together(self, group: Sequence[_Waiting]) -> bool:
         """Whether all have heard what became of them."""
-        try:
-            if not await self._together([waiting.at_once for waiting in group]):
-                return False
-        except Invalid:  # of one of them
-            return False
-        except Exception as error:  # whatever it is: nobody else would tell those who wait
-            for waiting in group:
-                waiting.fails(error)
-            return True
-        for waiting in group:
-            waiting.hears(None)
-        return True
+        told = True
+        with _nobody_forgotten(group):
+            try:
+                told = await self._together([waiting.at_once for waiting in group])
+            except Invalid:  # of one of them
+                told = False
+            for waiting in group if told else ():
+                waiting.hears(None)
+        return told
 
-    async def _made_alone(self, waiting: _Waiting) -> None:
+    async def _make_alone(self, waiting: _Waiting) -> None:
         if waiting.outcome.done():
             return
-        try:
-            refused = await self._alone(waiting.statements)
-        except Exception as error:  # the same
-            waiting.fails(error)
-        else:
-            waiting.hears(refused)
+        with _nobody_forgotten([waiting]):
+            waiting.hears(await self._alone(waiting.statements))

@@ -20,6 +20,10 @@ MANY_ALIKE = 20
 
 _MARKED = f" RETURNING {MARK}"
 
+_IMPATIENT = "BEGIN; SET LOCAL lock_timeout = '100ms'"
+"""Commits that go together wait for no row that others hold: they would keep each other, and hold rows themselves."""
+_TAKEN = (asyncpg.UniqueViolationError,)
+
 FATE = "SELECT pg_xact_status(CAST(:xact AS text)::xid8) WHERE pg_postmaster_start_time()::text = :run"
 """What has become of a transaction; no row when the server has been started again since."""
 
@@ -39,18 +43,23 @@ async def transact(connection: Any, statements: Sequence[Statement]) -> int | No
 
 
 async def transact_together(connection: Any, commits: Sequence[Whole]) -> bool:
-    """Whether all of the commits were made, in one transaction; if one is refused, none is made.
+    """Whether all of the commits were made, in one transaction; if one is refused, or has to wait, none is made.
 
     Raises as ``transact`` does.
     """
-    return await _carried_out(connection, lambda made: made.run_wholes(commits)) is None
+    if len(commits) == 1:
+        return await _carried_out(connection, lambda made: made.run_wholes(commits, _TAKEN)) is None
+    refusals = (*_TAKEN, asyncpg.LockNotAvailableError)
+    return await _carried_out(connection, lambda made: made.run_wholes(commits, refusals), _IMPATIENT) is None
 
 
-async def _carried_out(connection: Any, work: Callable[[_Transaction], Awaitable[int | None]]) -> int | None:
+async def _carried_out(
+    connection: Any, work: Callable[[_Transaction], Awaitable[int | None]], begin: str = "BEGIN"
+) -> int | None:
     """Commit what ``work`` does, unless it returns what was refused."""
     made = _Transaction(connection)
     try:
-        await connection.execute("BEGIN")
+        await connection.execute(begin)
         refused = await work(made)
         if refused is not None:
             await connection.execute("ROLLBACK")
@@ -91,12 +100,12 @@ class _Transaction:
                 return index
         return None
 
-    async def run_wholes(self, commits: Sequence[Whole]) -> int | None:
+    async def run_wholes(self, commits: Sequence[Whole], refusals: tuple[type[Exception], ...]) -> int | None:
         """None when all parts of all commits did what they have to. Commits of one text are sent in one go."""
         for text, alike in groupby(commits, attrgetter("text")):
             try:
                 rows = await self._connection.fetchmany(text, [commit.values for commit in alike])
-            except asyncpg.UniqueViolationError:
+            except refusals:
                 return 0
             if not all(done for done, *_ in rows):
                 return 0

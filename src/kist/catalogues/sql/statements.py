@@ -75,9 +75,10 @@ _LAPSE = "DELETE FROM terms WHERE until <= :at"
 class Statement(msgspec.Struct, frozen=True):
     """SQL with ``:name`` parameters. ``counted``: it must touch exactly one row, or the whole commit is refused.
 
-    ``table`` is the only one that it reads and writes. ``wanted`` names a row that many commits change at once, and
-    that no other change of a commit depends on. Where commits wait for each other's rows, such statements come last and
-    in the order of the names, so that rows are held for a short while and no two commits wait for each other.
+    ``table`` is the only one that it reads and writes, empty where nobody says so. ``wanted`` names a row that many
+    commits change at once, and that no other change of a commit depends on. Where commits wait for each other's rows,
+    such statements come last and in the order of the names, so that rows are held for a short while and no two commits
+    wait for each other.
     """
 
     sql: str
