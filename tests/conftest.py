@@ -37,7 +37,6 @@ NOT_ALONE = (
     "faults/test_crash_direct.py",
     "faults/test_crash_points.py",
     "faults/test_crash_points_s3.py",
-    "faults/test_crash_sync.py",
     "faults/test_postgres_migrations.py",
 )
 """Those of them whose programs are killed at a point of the work, whenever that comes."""

@@ -69,6 +69,13 @@ async def page(farm: Farm, tmp_path: Path) -> AsyncIterator[Tab]:
         assert found.complaints == []
 
 
+def test_who_opens_the_site_can_log_in_or_sign_up(farm: Farm) -> None:
+    answer = urllib3.request("GET", f"{farm.url}/")
+    assert answer.status == 200
+    assert str(answer.url).startswith("/login/")
+    assert b'href="/sign-up/"' in answer.data
+
+
 async def upload(page: Tab, name: str, path: Path) -> None:
     await page.fill(name=name)
     await page.choose("#file", path)

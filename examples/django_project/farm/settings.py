@@ -59,6 +59,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "llamas"
 LOGOUT_REDIRECT_URL = "login"
 STATIC_URL = "static/"
