@@ -38,8 +38,8 @@ async def check_columns(url: str) -> None:
     """Demand that the tables have the columns of the rows, besides those that rows no longer fill."""
     for table in TABLES.values():
         found = [name for (name,) in await ask(url, TABLE_OF_COLUMNS, table.name)]
-        assert set(found) >= table.empty
-        assert [name for name in found if name not in table.empty] == list(table.columns)
+        assert set(found) >= table.former
+        assert [name for name in found if name not in table.former] == list(table.columns)
 
 
 async def test_the_schema_has_the_columns_of_the_rows(database: str) -> None:

@@ -83,8 +83,8 @@ async def test_the_schema_has_the_columns_of_the_rows(tmp_path: Path) -> None:
     database = sqlite3.connect(path)
     for table in TABLES.values():
         found = database.execute(f"SELECT name, type FROM pragma_table_info('{table.name}')").fetchall()
-        assert {name for name, _ in found} >= table.empty
-        assert [name for name, _ in found if name not in table.empty] == list(table.columns)
+        assert {name for name, _ in found} >= table.former
+        assert [name for name, _ in found if name not in table.former] == list(table.columns)
     database.close()
 
 

@@ -34,7 +34,7 @@ class Derived(NamedTuple):
 class Table(Generic[R]):
     """A table whose columns are the fields of a row type, in order, and then the derived ones.
 
-    ``empty``: columns that rows have had fields for, and have no more. Migrations take none away.
+    ``former``: columns that rows have had fields for, and have no more. Migrations take none away.
     """
 
     def __init__(
@@ -44,9 +44,9 @@ class Table(Generic[R]):
         *,
         identity: tuple[str, ...],
         derived: tuple[Derived, ...] = (),
-        empty: frozenset[str] = frozenset(),
+        former: frozenset[str] = frozenset(),
     ):
-        self.empty = empty
+        self.former = former
         self.name = name
         self.row = row
         self.identity = identity
@@ -92,7 +92,7 @@ BUCKETS = Table("buckets", Bucket, identity=("name",))
 
 JOBS = Table("jobs", Job, identity=("id",))
 STEPS = Table("steps", Step, identity=("job", "key"))
-ENTRIES = Table("entries", Entry, identity=("dest", "key"), empty=frozenset({"sha256"}))
+ENTRIES = Table("entries", Entry, identity=("dest", "key"), former=frozenset({"sha256"}))
 LATCHES = Table("latches", Latch, identity=("name",))
 SEALED_KEYS = Table("sealed_keys", SealedKeys, identity=("job",))
 COMPARED = Table("compared", Compared, identity=("sync", "key"))
