@@ -69,14 +69,20 @@ class Allowances:
     async def take(self, name: str) -> float:
         """Take one; 0, or the seconds to wait when there is none left."""
         now = self._clock.ticks()
+        term = f"rate {self._kind} {name}"
         with self._alone:
             loan = self._loan(name)
             if loan.left and now < loan.good_until:
                 loan.left -= 1
                 return 0.0
-        if now < loan.refused_until:
-            return loan.refused_until - now
-        return await self._borrow(f"rate {self._kind} {name}", loan)
+            if now < loan.refused_until:
+                return loan.refused_until - now
+            others = loan.asked  # then this request borrows for itself alone
+            if not others:
+                loan.asked, size = True, self._size(loan, now)
+        if others:
+            return (await self._lent(term, 1))[1]
+        return await self._borrow(term, loan, size)
 
     def _loan(self, name: str) -> Loan:
         loan = self._loans.setdefault(name, Loan())
@@ -85,20 +91,18 @@ class Allowances:
             self._loans.popitem(last=False)
         return loan
 
-    async def _borrow(self, term: str, loan: Loan) -> float:
-        """Borrow for this request and those that will follow it. While another does so, for this one alone."""
-        if loan.asked:
-            return (await self._lent(term, 1))[1]
-        loan.asked, begun = True, self._clock.ticks()
+    async def _borrow(self, term: str, loan: Loan, size: int) -> float:
+        """Borrow for this request and for those that will follow it."""
+        begun = self._clock.ticks()
+        lent = 0
         try:
-            size, wait = await self._lent(term, self._size(loan, begun))
+            lent, wait = await self._lent(term, size)
         finally:
-            loan.asked = False
-        if size:
             with self._alone:
-                loan.size, loan.left, loan.begun = size, size - 1, begun
-            loan.good_until = begun + self._life
-        else:
+                loan.asked = False
+                if lent:
+                    loan.size, loan.left, loan.begun, loan.good_until = lent, lent - 1, begun, begun + self._life
+        if not lent:
             loan.refused_until = self._clock.ticks() + max(wait, LEAST_WAIT)
         return wait
 
@@ -114,11 +118,13 @@ class Allowances:
         at = await self._time()
         if await self._spent(term, size, at):
             return size, 0.0
-        until = max(at, await self._catalogue.term(term))
-        free = min(size, (at + self._whole - until) // self._each)
-        if free >= 1 and await self._spent(term, free, at):
-            return free, 0.0
-        return 0, max(1, until + self._each - self._whole - at) / 1_000_000
+        while True:
+            until = max(at, await self._catalogue.term(term))
+            free = min(size, (at + self._whole - until) // self._each)
+            if free < 1:
+                return 0, max(1, until + self._each - self._whole - at) / 1_000_000
+            if await self._spent(term, free, at):
+                return free, 0.0
 
     async def _spent(self, term: str, count: int, at: int) -> bool:
         try:

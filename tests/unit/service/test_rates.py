@@ -11,6 +11,7 @@ from kist.catalogues.memory import MemoryCatalogue
 from kist.drive import drive
 from kist.errors import TooMany
 from kist.model.changes import Change, Spend
+from kist.model.moments import micros
 from kist.service.allowances import MOST_KNOWN, SHARE, Allowances
 from kist.service.rates import Rates, TokenBuckets
 from kist.testing.clock import FakeClock
@@ -25,6 +26,19 @@ class Counting(MemoryCatalogue):
         self.asked += any(isinstance(change, Spend) for change in changes)
         await asyncio.sleep(0)
         await super().commit(*changes)
+
+
+class Overtaken(MemoryCatalogue):
+    """Between being asked how much is left and being asked for it, it lends to another."""
+
+    other: Allowances | None = None
+
+    async def term(self, name: str) -> int:
+        until = await super().term(name)
+        if self.other is not None:
+            other, self.other = self.other, None
+            assert await other.take("ann") == 0
+        return until
 
 
 @pytest.fixture
@@ -104,6 +118,25 @@ async def test_many_at_once(clock: FakeClock) -> None:
     processes = [Allowances(catalogue, clock, "actor", (100, 60.0)) for _ in range(3)]
     waits = await asyncio.gather(*(processes[number % 3].take("ann") for number in range(300)))
     assert waits.count(0) == 100
+
+
+def test_what_is_left_is_lent_though_another_was_quicker(clock: FakeClock) -> None:
+    catalogue = Overtaken(clock)
+
+    def process() -> Allowances:
+        return Allowances(catalogue, clock, "actor", (100, 60.0))
+
+    most = process()
+    for _ in range(80):  # now it borrows ten at a time, and has used them all
+        assert drive(most.take("ann")) == 0
+    while most._loans["ann"].left:
+        assert drive(most.take("ann")) == 0
+    while drive(catalogue.term("rate actor ann")) < micros(clock.now()) + 95 * 600_000:
+        assert drive(process().take("ann")) == 0
+    catalogue.other = process()
+    assert drive(most.take("ann")) == 0
+    assert most._loans["ann"].size == 4
+    assert drive(process().take("ann")) > 0
 
 
 async def test_it_costs_little(clock: FakeClock) -> None:
