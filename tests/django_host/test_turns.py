@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -83,3 +84,21 @@ def test_processes_take_turns_by_the_file_that_the_server_uses(alias: str) -> No
     path = Path(f"{connections[alias].settings_dict['NAME']}.lock")
     with turn(alias):
         assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_forked_child_does_not_wait_for_a_thread_that_it_does_not_have(alias: str) -> None:
+    begun, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        done.wait(5)
+
+    other = in_thread(alias, work)
+    begun.wait(5)
+    child = os.fork()
+    if child == 0:
+        os._exit(bool(turns._locks))
+    done.set()
+    other.join(5)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert turns._locks, "those of this process are kept"

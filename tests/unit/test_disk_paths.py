@@ -208,6 +208,26 @@ def test_empty_folders_go_with_their_last_object(store: DiskStore, root: Path) -
     assert not (root / BUCKET).exists()
 
 
+def test_a_bucket_goes_though_others_empty_it_meanwhile(
+    store: DiskStore, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("a/b/c", "d/e/f"):
+        put(store, key)
+        (root / BUCKET / key).unlink()
+    remove = os.rmdir
+
+    def overtaken(name: str, *, dir_fd: int) -> None:
+        if name != BUCKET:
+            remove(name, dir_fd=dir_fd)  # as an erasing of its last object does
+        remove(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "rmdir", overtaken)
+    drive(store.drop_bucket(BUCKET))
+    assert not (root / BUCKET).exists()
+    with pytest.raises(BucketMissing):
+        drive(store.drop_bucket(BUCKET))
+
+
 def test_a_root_that_is_gone_is_no_empty_store(store: DiskStore, root: Path) -> None:
     root.rename(root.parent / "elsewhere")
     place = Place(BUCKET, "one")

@@ -47,6 +47,15 @@ _lock = RLock()
 _assembled: InProcess | None = None
 
 
+def _unlock() -> None:
+    """In a forked child: the thread that held the lock is not in it."""
+    global _lock  # noqa: PLW0603 - one for each process, too
+    _lock = RLock()
+
+
+os.register_at_fork(after_in_child=_unlock)
+
+
 def assembled() -> InProcess:
     """The Kist of this process and its parts, made at the first call. ``Misconfigured`` when it cannot work."""
     global _assembled  # noqa: PLW0603 - one for each process is what it is for

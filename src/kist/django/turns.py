@@ -17,6 +17,7 @@ from django.db import connections
 from kist.catalogues.sqlite.connection import PATIENCE, busy, open_beside
 
 _locks: dict[str, Lock] = {}
+os.register_at_fork(after_in_child=_locks.clear)  # whoever holds one does not live in the child
 _mine = local()
 
 

@@ -10,6 +10,7 @@ from kist.errors import Corrupt, FileMissing, ObjectMissing, Unsupported
 from kist.model.actor import Action, Actor
 from kist.model.content import Opened, Span
 from kist.model.file import File, FileState
+from kist.ports.store import Receives
 from kist.service.access import may
 from kist.service.audits import audited
 from kist.service.ports import Ports
@@ -25,6 +26,8 @@ class Downloads:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
+        # What leads to Kist itself begins with where this request has found it, and costs little to sign.
+        self._remembers = not isinstance(ports.store, Receives)
         self._addresses: dict[object, str] = {}
 
     async def open(self, actor: Actor, file: File, span: Span | None = None) -> Opened:
@@ -75,10 +78,14 @@ class Downloads:
         known = self._addresses.get(asked)
         if known is None:
             known = self._ports.signs.sign("GET", file.place, life, query=_answering(shown_as), since=since).url
-            if len(self._addresses) >= MOST_ADDRESSES:
-                self._addresses.clear()
-            self._addresses[asked] = known
+            if self._remembers:
+                self._remember(asked, known)
         return known
+
+    def _remember(self, asked: object, address: str) -> None:
+        if len(self._addresses) >= MOST_ADDRESSES:
+            self._addresses.clear()
+        self._addresses[asked] = address
 
     async def give(self, file: File, span: Span | None = None) -> Opened:
         """``open`` for somebody who was let in already, by a link."""

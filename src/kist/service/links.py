@@ -189,10 +189,10 @@ class Links:
         """Counted for each link: those who share an address cannot keep each other from every link."""
         if password is None:
             raise NotSignedIn("this link needs a password")
-        self._attempts.check(address, link.id)
+        self._attempts.count(address, link.id)
         if not matches(password, link.password or ""):
-            self._attempts.count(address, link.id)
             raise NotSignedIn("this password is not right")
+        self._attempts.forgive(address, link.id)
 
     async def _leads_to(self, file: File, maker: Actor) -> bool:
         """Whether a link that ``maker`` has made leads to this file: what is ready and may be read by them."""

@@ -25,11 +25,6 @@ class TokenBuckets:
         self._each = seconds / self._most
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def wait(self, name: str) -> float:
-        """0 when there is one to take, else the seconds until there is. Takes none."""
-        with self._alone:
-            return max(0.0, 1 - self._filled(name)) * self._each
-
     def take(self, name: str) -> float:
         """Take one; 0, or the seconds to wait when there is none left."""
         with self._alone:
@@ -40,6 +35,11 @@ class TokenBuckets:
             if len(self._left) > MOST_KNOWN:
                 self._left.popitem(last=False)
         return 0.0 if allowed else (1 - left) * self._each
+
+    def give_back(self, name: str) -> None:
+        """Put one back that was taken for nothing."""
+        with self._alone:
+            self._left[name] = (min(float(self._most), self._filled(name) + 1), self._clock.ticks())
 
     def _filled(self, name: str) -> float:
         """How many are left, with what has flowed in since the last was taken."""

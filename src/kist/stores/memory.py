@@ -77,9 +77,7 @@ class MemoryStore:
                 break
         if rules.size not in (None, len(data)):
             raise Incomplete(f"{rules.size} bytes were declared and another number came", size=rules.size)
-        if rules.only_new and self._find(place) is not None:
-            raise AlreadyThere("there is an object at this place already")
-        return self._keep(place, bytes(data), rules.type)
+        return self._keep(place, bytes(data), rules.type, only_new=rules.only_new)
 
     async def open(self, place: Place, span: Span | None = None, only_if: Condition | None = None) -> Opened:
         found = self._object(place)
@@ -102,13 +100,13 @@ class MemoryStore:
 
     async def clear(self, place: Place) -> None:
         if bucket := self._buckets.get(place.bucket):
-            for parts_id in [parts_id for parts_id, open_ in bucket.parts.items() if open_.place == place]:
+            for parts_id in [parts_id for parts_id, open_ in tuple(bucket.parts.items()) if open_.place == place]:
                 bucket.parts.pop(parts_id, None)
 
     async def list(self, bucket: str, prefix: str = "", after: str = "") -> AsyncIterator[Listed]:
         objects = self._bucket(bucket).objects
         # Python orders text by code points, which for whole Unicode is the order of the UTF-8 bytes.
-        for key in sorted(key for key in objects if key > after and key.startswith(prefix)):
+        for key in sorted(key for key in tuple(objects) if key > after and key.startswith(prefix)):
             if found := objects.get(key):
                 stored = found.stored
                 yield Listed(key=key, size=stored.size, etag=stored.etag, modified=stored.modified)
@@ -121,9 +119,9 @@ class MemoryStore:
 
     async def make_bucket(self, name: str) -> None:
         check_bucket(name)
-        if name in self._buckets:
+        made = _Bucket(self._clock.now())
+        if self._buckets.setdefault(name, made) is not made:
             raise AlreadyThere(f"there is a bucket {name} already")
-        self._buckets[name] = _Bucket(self._clock.now())
 
     async def drop_bucket(self, name: str) -> None:
         if self._bucket(name).objects:
@@ -173,11 +171,15 @@ class MemoryStore:
             if open_.place.key.startswith(prefix):
                 yield OpenParts(key=open_.place.key, parts_id=parts_id, started=open_.started)
 
-    def _keep(self, place: Place, data: bytes, type: str, etag: str = "") -> Stored:
+    def _keep(self, place: Place, data: bytes, type: str, etag: str = "", *, only_new: bool = False) -> Stored:
         stored = Stored(
             place=place, size=len(data), etag=etag or _etag(data), modified=self._clock.now(), type=type
         )  # fmt: skip
-        self._bucket(place.bucket).objects[place.key] = _Object(data, stored)
+        objects, made = self._bucket(place.bucket).objects, _Object(data, stored)
+        if not only_new:
+            objects[place.key] = made
+        elif objects.setdefault(place.key, made) is not made:
+            raise AlreadyThere("there is an object at this place already")
         return stored
 
     def _bucket(self, name: str) -> _Bucket:

@@ -188,8 +188,8 @@ class ClearsTheObjectToo(MemoryStore):
 class TagsByKey(MemoryStore):
     """The etag stays when the content changes."""
 
-    def _keep(self, place: Place, data: bytes, type: str, etag: str = "") -> Stored:
-        return super()._keep(place, data, type, etag or f"{len(place.key)}")
+    def _keep(self, place: Place, data: bytes, type: str, etag: str = "", *, only_new: bool = False) -> Stored:
+        return super()._keep(place, data, type, etag or f"{len(place.key)}", only_new=only_new)
 
 
 class DecodesKeys(MemoryStore):

@@ -73,6 +73,20 @@ def test_keys_are_renewed_where_only_signatures_are_made() -> None:
     assert identity.signer() is same
 
 
+def test_the_end_of_a_key_is_its_own_though_it_is_renewed_meanwhile() -> None:
+    class Renewing(Provider):
+        def get_frozen_credentials(self) -> Frozen:
+            old = super().get_frozen_credentials()
+            if self.asked == 1:  # another thread has new ones just now
+                self.frozen = Frozen("SECOND", "secret", None)
+                self._expiry_time = datetime(2026, 1, 1, 18, 30, tzinfo=UTC)
+            return old
+
+    identity = ChainIdentity("us-east-1", FakeClock(), right_here, provider=Renewing())
+    assert identity.signer().credential.key == "SECOND"
+    assert identity.signer().credential.expires_at == datetime(2026, 1, 1, 18, 30, tzinfo=UTC)
+
+
 def test_a_chain_that_fails_is_worth_another_try() -> None:
     clock, provider = FakeClock(), Provider()
     identity = ChainIdentity("us-east-1", clock, right_here, provider=provider)

@@ -165,6 +165,29 @@ def test_only_one_looks_whether_the_store_is_back() -> None:
     breaker.enter()
 
 
+class Overtaken(Breaker):
+    """While one thread writes down that the server rests, another hears it answer."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "_rest" and value:
+            self.answered()
+        super().__setattr__(name, value)
+
+
+def test_an_answer_ends_a_rest_that_was_written_down_beside_another() -> None:
+    clock = FakeClock()
+    breaker = Overtaken(clock)
+    for _ in range(5):
+        began = breaker.enter()
+        clock.advance(0.5)
+        breaker.failed(began)
+    clock.advance(1.1)
+    breaker.enter()
+    breaker.answered()
+    breaker.enter()
+    breaker.enter()
+
+
 def test_failures_at_once_are_not_yet_an_outage() -> None:
     clock = FakeClock()
     breaker = Breaker(clock)

@@ -15,7 +15,9 @@ from kist.errors import CatalogueBusy, FileMissing, Invalid, LinkMissing, Miscon
 from kist.model.actor import ANONYMOUS, Action, Actor
 from kist.model.changes import Change
 from kist.model.link import Disposition, Link
+from kist.service import links
 from kist.service.links import LinkTerms
+from kist.service.passwords import matches
 from kist.service.tokens import link_id, link_token
 
 SECRET = b"s" * 32
@@ -258,6 +260,40 @@ def test_passwords_cannot_be_tried_for_ever(world: World) -> None:
     assert follow(world, other, password="open sesame", address="1.2.3.4") == b"linked"
     world.clock.advance(3)
     assert follow(world, token, password="open sesame", address="1.2.3.4") == b"linked"
+
+
+def test_passwords_that_are_tried_at_once_are_tries_as_well(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a host with threads, others come while one is judged."""
+    _, token = one(world, password="open sesame")
+    judged: list[str] = []
+    refused: list[TooMany] = []
+
+    def judging(password: str, kept: str) -> bool:
+        judged.append(password)
+        try:
+            if len(judged) < 100:
+                follow(world, token, password="wrong", address="1.2.3.4")
+        except TooMany as error:
+            refused.append(error)
+        except NotSignedIn:
+            pass
+        return matches(password, kept)
+
+    monkeypatch.setattr(links, "matches", judging)
+    with pytest.raises(NotSignedIn):
+        follow(world, token, password="wrong", address="1.2.3.4")
+    assert (len(judged), len(refused)) == (20, 1)
+
+
+def test_right_passwords_are_not_counted(world: World) -> None:
+    _, token = one(world, password="open sesame")
+    for _ in range(25):
+        assert follow(world, token, password="open sesame", address="1.2.3.4") == b"linked"
+    for _ in range(20):
+        with pytest.raises(NotSignedIn):
+            follow(world, token, password="wrong", address="1.2.3.4")
+    with pytest.raises(TooMany):
+        follow(world, token, password="wrong", address="1.2.3.4")
 
 
 def test_the_addresses_of_one_ipv6_subscriber_count_as_one(world: World) -> None:

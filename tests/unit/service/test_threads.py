@@ -5,16 +5,23 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
 from kist.catalogues.memory import MemoryCatalogue
 from kist.drive import drive
+from kist.errors import AlreadyThere
 from kist.model.changes import Change
+from kist.model.content import PutRules
+from kist.model.place import Place
 from kist.service import allowances, rates
 from kist.service.allowances import Allowances
 from kist.service.rates import TokenBuckets
+from kist.stores.memory import MemoryStore
+from kist.system import SystemIds
 from kist.testing.clock import FakeClock
+from kist.testing.ground import in_blocks
 
 THREADS = 16
 TURNS = 400
@@ -98,3 +105,32 @@ def test_a_loan_that_threads_have_used_up_is_used_up() -> None:
 
     at_once(take)
     assert len(allowed) == 100
+
+
+def test_a_store_in_memory() -> None:
+    store = MemoryStore(FakeClock(), SystemIds())
+    drive(store.make_bucket("bucket"))
+    new: list[int] = []
+
+    async def work(step: int) -> None:
+        place = Place("bucket", f"{step % 7}/{step % TURNS}")
+        with suppress(AlreadyThere):
+            await store.put(place, in_blocks(b"x"), PutRules(only_new=True))
+            new.append(step)
+        if step % 5 == 0:
+            async for _ in store.list("bucket", f"{step % 7}/"):
+                pass
+            await store.clear(place)
+        await store.erase(Place("bucket", f"{step % 3}/{step % 11}"))
+
+    at_once(lambda step: drive(work(step)))
+    new.clear()
+    drive(store.make_bucket("once"))
+
+    async def once(step: int) -> None:
+        with suppress(AlreadyThere):
+            await store.put(Place("once", str(step % TURNS)), in_blocks(b"x"), PutRules(only_new=True))
+            new.append(step)
+
+    at_once(lambda step: drive(once(step)))
+    assert len(new) == TURNS

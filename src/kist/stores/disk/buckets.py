@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from kist.errors import AlreadyThere, BadName, BucketMissing, BucketNotEmpty
@@ -62,7 +63,7 @@ def drop_bucket(root: Path, name: str) -> None:
     try:
         _refuse_files(root_fd, name)
         _remove_empty_folders(root_fd, name)
-        os.rmdir(name, dir_fd=root_fd)
+        os.rmdir(name, dir_fd=root_fd)  # which alone tells that it is gone: others may remove empty folders in it
         os.fsync(root_fd)
     except FileNotFoundError as error:
         raise BucketMissing(f"there is no bucket {name}") from error
@@ -75,19 +76,21 @@ def drop_bucket(root: Path, name: str) -> None:
 
 
 def _refuse_files(root_fd: int, name: str) -> None:
-    for _, _, files, _ in os.fwalk(name, onerror=_raise, dir_fd=root_fd):
+    for _, _, files, _ in os.fwalk(name, onerror=_raise_unless_gone, dir_fd=root_fd):
         if files:
             raise _not_empty(name)
 
 
 def _remove_empty_folders(root_fd: int, name: str) -> None:
-    for _, folders, _, here in os.fwalk(name, topdown=False, onerror=_raise, dir_fd=root_fd):
+    for _, folders, _, here in os.fwalk(name, topdown=False, onerror=_raise_unless_gone, dir_fd=root_fd):
         for folder in folders:
-            os.rmdir(folder, dir_fd=here)
+            with suppress(FileNotFoundError):
+                os.rmdir(folder, dir_fd=here)
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _not_empty(name: str) -> BucketNotEmpty:

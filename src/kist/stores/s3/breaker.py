@@ -17,7 +17,8 @@ class Breaker:
     """Opens when nothing but failures has come for 2 seconds, at least 5 in a row; a success closes it.
 
     While it is open, requests are refused for 1 second, then one is let through to see; each failure of that one
-    doubles the rest, up to 4 seconds. Shared by threads without a lock: a lost update costs one request more or less.
+    doubles the rest, up to 4 seconds. Shared by threads without a lock: what two of them do to each other is over with
+    the next answer.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -48,7 +49,7 @@ class Breaker:
 
     def answered(self) -> None:
         """The server answered, whatever it said."""
-        if self._failures:
+        if self._failures or self._rest:
             self._failures = 0
             self._failing_since = math.inf
             self._rest = 0.0

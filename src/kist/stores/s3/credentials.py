@@ -46,14 +46,22 @@ class ChainIdentity:
             self._signer = self._signer_for(credential)
 
     def _frozen(self) -> Credential:
+        expires = self._expires()
+        frozen = self._asked()
+        if self._expires() != expires:  # renewed meanwhile, maybe by another thread: whose end is it?
+            expires = self._expires()
+            frozen = self._asked()
+        return Credential(frozen.access_key, frozen.secret_key, frozen.token, expires)
+
+    def _asked(self) -> Any:
         try:
-            frozen = self._provider.get_frozen_credentials()
+            return self._provider.get_frozen_credentials()
         except Exception as error:  # botocore and its providers raise whatever their sources raise
             raise StoreUnavailable("no keys for the object store could be had from AWS's credential chain") from error
+
+    def _expires(self) -> datetime | None:
         expires = getattr(self._provider, "_expiry_time", None)  # botocore tells it in no other way
-        return Credential(
-            frozen.access_key, frozen.secret_key, frozen.token, expires if isinstance(expires, datetime) else None
-        )
+        return expires if isinstance(expires, datetime) else None
 
     def _signer_for(self, credential: Credential) -> Signer:
         return Signer(credential, self._region)
