@@ -41,6 +41,14 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def is_refused(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), SECONDS).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
@@ -166,9 +174,8 @@ def test_new_connections_are_refused_while_they_stop(many: Served) -> None:
         under_way.sendall(b"POST /v1/files?name=x HTTP/1.1\r\nHost: k\r\nContent-Length: 5\r\n")
         time.sleep(0.3)
         many.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection((host, int(port)), SECONDS)
+        until(lambda: is_refused(host, int(port)))
+        assert many.process.poll() is None, "they refuse while they still wait for the one under way"
 
 
 @pytest.mark.parametrize("turn", range(4))

@@ -99,7 +99,7 @@ def test_a_sync_is_taken_back_with_the_keys_given_again(elsewhere: Elsewhere) ->
 
 def test_cancelled_and_resumed_with_the_keys_given_again(elsewhere: Elsewhere) -> None:
     source, dest = folder(elsewhere.mirror), new_bucket()
-    number = elsewhere.sync(source=source, dest=dest, wait=1, background=True)["id"]
+    number = elsewhere.sync(source=source, dest=dest, wait=2, background=True)["id"]
     eventually(lambda: elsewhere.job(number)["progress"]["files"])
     assert elsewhere.kept() == 1
     other = elsewhere.ask(source=source, dest=dest)

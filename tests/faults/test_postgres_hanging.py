@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 
 import psutil
 import pytest
+from tests.servers.daemon import suspended
 from tests.servers.databases import ask, back_soon, holding, opened, waiting
 from tests.servers.postgres import Cluster
 from tests.servers.tapped import tapped
 
+from kist.catalogues.postgresql import pulse
 from kist.catalogues.postgresql.address import read_url
 from kist.catalogues.postgresql.pulse import LATE
 from kist.catalogues.postgresql.runner import PostgresRunner
@@ -25,17 +26,6 @@ from kist.testing.catalogue_samples import a_file, an_upload, changed
 TOLD_WITHIN = 2.0
 MANY_ROWS = "SELECT a, b FROM generate_series(1, 1000) AS a, generate_series(1, 1000) AS b ORDER BY a + b"
 PULSES = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'kist pulse' AND datname = current_database()"
-
-
-@contextmanager
-def suspended(*processes: psutil.Process) -> Iterator[None]:
-    for process in processes:
-        process.suspend()
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.resume()
 
 
 @pytest.fixture
@@ -176,7 +166,11 @@ async def test_a_row_that_others_hold_is_waited_for(database: str) -> None:
         assert (await catalogue.file(file.id)).name == "new"
 
 
-async def test_nobody_is_asked_when_nothing_is_slow(runner: PostgresRunner, database: str) -> None:
-    for _ in range(40):
+async def test_nobody_is_asked_when_nothing_is_slow(
+    runner: PostgresRunner, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it together takes longer than what is slow, and nothing alone."""
+    monkeypatch.setattr(pulse, "LATE", 2.0)  # so that this process may be held up for a while
+    for _ in range(110):
         await runner.fetch("SELECT pg_sleep(0.02)", {})
     assert await ask(database, PULSES) == []

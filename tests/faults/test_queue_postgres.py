@@ -45,7 +45,7 @@ async def kist(environment: dict[str, str], tmp_path: Path) -> AsyncIterator[Kis
 @contextmanager
 def workers(count: int, environment: dict[str, str], log: Path) -> Iterator[list[subprocess.Popen[str]]]:
     """Worker processes whose every call of the store takes a while, and is written down."""
-    command = [sys.executable, "-m", "tests.faults.crash.worker", str(log), "--lease", "3", "--slow", "0.1"]
+    command = [sys.executable, "-m", "tests.faults.crash.worker", str(log), "--lease", "8", "--slow", "0.1"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KIST_")} | environment
     processes = [
         subprocess.Popen(

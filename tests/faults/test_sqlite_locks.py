@@ -87,11 +87,11 @@ async def catalogue(path: Path) -> AsyncIterator[SqlCatalogue]:
 
 @pytest.mark.parametrize("script", [HOLD_SQLITE, HOLD_TURN], ids=["sqlite", "turn"])
 async def test_a_lock_of_three_seconds_is_waited_for(catalogue: SqlCatalogue, path: Path, script: str) -> None:
+    begun = time.monotonic()
     other = await holding(script, path, 3)
     files = [a_file() for _ in range(20)]
-    begun = time.monotonic()
     await asyncio.gather(*(catalogue.commit(Add(file)) for file in files))
-    assert 2 < time.monotonic() - begun < 5
+    assert 3 <= time.monotonic() - begun < 8
     for file in files:
         assert await catalogue.file(file.id) == file
     await other.wait()
@@ -108,7 +108,7 @@ async def test_a_longer_lock_is_told_in_our_words(catalogue: SqlCatalogue, path:
     for commit, limit in ((first, 5), (second, 6)):
         with pytest.raises(CatalogueBusy) as refused:
             await commit
-        assert limit - 0.5 < time.monotonic() - begun < limit + 1
+        assert limit - 0.5 < time.monotonic() - begun < limit + 3
         assert "locked" not in str(refused.value)
         assert refused.value.about == {"after": 1}
     other.kill()

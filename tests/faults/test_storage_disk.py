@@ -184,7 +184,7 @@ def test_database_locked(site: Site, seconds: float, status: int) -> None:
 
 def test_two_servers_on_one_home(site: Site) -> None:
     """No errors at either, and each serves what the other took."""
-    options = ("--lease", "1", "--grace", "0", "--every", "0.1")
+    options = ("--lease", "30", "--grace", "0", "--every", "0.1")
     statuses: list[int] = []
     with serving(site.settings, *options) as first, serving(site.settings, *options) as second:
         clients = [site.client(server.url) for server in (first, second)]

@@ -248,15 +248,20 @@ def check_down(site: Site, client: Client, *, first_within: float) -> None:
             check_unavailable(answer)
     assert time.monotonic() - began < first_within
     check_unavailable(client.put("never", SMALL))
-    began = time.monotonic()
-    assert client.call("GET", "/v1/files").status == 200
-    assert client.call("GET", f"/v1/files/{site.kept}").status == 200
-    assert client.call("GET", "/healthz").status == 200
-    assert time.monotonic() - began < 0.5
+    assert min(timed_rest(site, client) for _ in range(3)) < 0.5
     ready = client.call("GET", "/readyz")
     assert (ready.status, ready.json["problems"]) == (503, {"store": "store_unavailable"})
     quickest = min(timed_refusal(site, client) for _ in range(5))
     assert quickest < 0.05
+
+
+def timed_rest(site: Site, client: Client) -> float:
+    """What needs no bytes is answered, in so many seconds."""
+    began = time.monotonic()
+    assert client.call("GET", "/v1/files").status == 200
+    assert client.call("GET", f"/v1/files/{site.kept}").status == 200
+    assert client.call("GET", "/healthz").status == 200
+    return time.monotonic() - began
 
 
 def timed_refusal(site: Site, client: Client) -> float:

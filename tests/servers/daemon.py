@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 from tests.servers.server import NotStarted
 
 _PATIENCE = 60.0
 _GRACE = 5.0
+_CHANCE = random.SystemRandom()
 
 
 def free_port() -> int:
-    """A TCP port of loopback that nobody listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+    """A TCP port of loopback that nobody listens on at this moment.
+
+    By chance, and below those that the system gives to whoever connects: the next one to ask is given another.
+    """
+    while True:
+        port = _CHANCE.randrange(10_000, 32_768)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
+@contextmanager
+def suspended(*processes: psutil.Process) -> Iterator[None]:
+    """They hang for the length of the block."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # one that has ended since it was found
+            process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
 @contextmanager
