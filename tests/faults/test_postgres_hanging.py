@@ -15,7 +15,7 @@ from tests.servers.tapped import tapped
 
 from kist.catalogues.postgresql import pulse
 from kist.catalogues.postgresql.address import read_url
-from kist.catalogues.postgresql.pulse import LATE
+from kist.catalogues.postgresql.pulse import LATE, Pulse
 from kist.catalogues.postgresql.runner import PostgresRunner
 from kist.errors import CatalogueBusy
 from kist.model.changes import Add, Count, Counter, Swap
@@ -166,11 +166,19 @@ async def test_a_row_that_others_hold_is_waited_for(database: str) -> None:
         assert (await catalogue.file(file.id)).name == "new"
 
 
-async def test_nobody_is_asked_when_nothing_is_slow(
-    runner: PostgresRunner, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_nobody_is_asked_when_nothing_is_slow(runner: PostgresRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it together takes longer than what is slow, and nothing alone."""
+    asked: list[Pulse] = []
+    ask_on = Pulse._ask_on
+
+    async def noted(pulse: Pulse) -> None:
+        asked.append(pulse)
+        await ask_on(pulse)
+
+    monkeypatch.setattr(Pulse, "_ask_on", noted)
     monkeypatch.setattr(pulse, "LATE", 2.0)  # so that this process may be held up for a while
     for _ in range(110):
         await runner.fetch("SELECT pg_sleep(0.02)", {})
-    assert await ask(database, PULSES) == []
+    assert asked == []
+    await runner.fetch("SELECT pg_sleep(2.5)", {})
+    assert len(asked) == 1
