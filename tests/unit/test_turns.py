@@ -46,7 +46,7 @@ class Duty:
         return 1
 
 
-async def beside(duty: Duty, *processes: Kist, seconds: float = 0.8) -> None:
+async def beside(duty: Duty, *processes: Kist, seconds: float = 2.0) -> None:
     clock = SystemClock()
     tasks = [asyncio.create_task(run_schedule(each, clock, (duty.chore,))) for each in processes]
     await asyncio.sleep(seconds)
