@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.unit.asgi.toy import Raw, ToyKist, served
+from tests.unit.asgi.toy import Raw, ToyKist, served, until
 
 UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"
 POST = b"POST /v1/files HTTP/1.1\r\nHost: k\r\nAuthorization: Bearer ann\r\n"
@@ -65,38 +65,39 @@ def test_what_follows_a_refused_request_is_not_stumbled_over(
     assert "Fatal error" not in caplog.text
 
 
+def asked(url: str, request: bytes) -> int:
+    """The status that ``request`` is answered with on a connection of its own."""
+    with Raw(url) as raw:
+        raw.socket.sendall(request)
+        return raw.answer()[0]
+
+
 def test_bodies_that_are_held_in_memory_are_counted() -> None:
     head = b"POST /v1/small HTTP/1.1\r\nHost: k\r\nAuthorization: Bearer %b\r\nContent-Length: 1000\r\n\r\n"
-    with served(memory=2500, memory_per_actor=1500) as (_, url):
+    with served(memory=2500, memory_per_actor=1500) as (kist, url):
         with Raw(url) as first, Raw(url) as second, Raw(url) as third:
             first.socket.sendall(head % b"ann" + b"x" * 900)
-            time.sleep(0.1)
+            until(lambda: [body.held for body in kist.bodies] == [900])
             second.socket.sendall(head % b"ann" + b"x" * 900)
             assert second.answer()[0] == 429
             third.socket.sendall(head % b"bob" + b"x" * 1000)
             assert third.answer()[0] == 200
             with Raw(url) as fourth, Raw(url) as fifth:
                 fourth.socket.sendall(head % b"bob" + b"x" * 900)
-                time.sleep(0.1)
+                until(lambda: [body.held for body in kist.bodies] == [900, 0, 1000, 900])
                 fifth.socket.sendall(head % b"eve" + b"x" * 900)
                 assert fifth.answer()[0] == 503
-        with Raw(url) as after:
-            time.sleep(0.1)  # those that left have given their room back
-            after.socket.sendall(head % b"ann" + b"x" * 1000)
-            assert after.answer()[0] == 200
+        until(lambda: asked(url, head % b"ann" + b"x" * 1000) == 200)  # those that left have given their room back
 
 
 def test_strangers_share_the_room_of_their_address_and_of_no_other() -> None:
     head = b"POST /v1/open HTTP/1.1\r\nHost: k\r\nContent-Length: 1000\r\n\r\n"
-    with served(memory=5000, memory_per_actor=1500) as (_, url):
+    with served(memory=5000, memory_per_actor=1500) as (kist, url):
         with Raw(url) as first, Raw(url) as second, Raw(url, source="127.0.0.2") as third:
             first.socket.sendall(head + b"x" * 900)
-            time.sleep(0.1)
+            until(lambda: [body.held for body in kist.bodies] == [900])
             second.socket.sendall(head + b"x" * 900)
             assert second.answer()[0] == 429
             third.socket.sendall(head + b"x" * 1000)
             assert third.answer()[0] == 200
-        with Raw(url) as after:
-            time.sleep(0.1)
-            after.socket.sendall(head + b"x" * 1000)
-            assert after.answer()[0] == 200
+        until(lambda: asked(url, head + b"x" * 1000) == 200)

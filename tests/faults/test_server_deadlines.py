@@ -3,129 +3,124 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
+from statistics import median
 
-import pytest
-from tests.unit.asgi.toy import QUICK, Raw, ToyKist, served
+from msgspec.structs import replace
+from tests.unit.asgi.toy import PATIENT, Raw, ToyKist, served, until
 
 from kist.asgi.deadlines import Late, Pace, Phase
 from kist.asgi.options import Deadlines
 from kist.errors import Incomplete
 
-SLACK = 1.0
+SLACK = 5.0
 POST = ("POST /v1/files HTTP/1.1", "Host: k", "Authorization: Bearer ann")
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[tuple[ToyKist, str]]:
-    with served() as found:
-        yield found
+def hurried(**limits: float) -> AbstractContextManager[tuple[ToyKist, str]]:
+    """A server with these limits that waits long for all else, lest it close a connection for another reason."""
+    return served(deadlines=replace(PATIENT, **limits))
 
 
-def closed_within(raw: Raw, seconds: float) -> tuple[bytes, float]:
-    began = time.monotonic()
+def closed_within(raw: Raw, seconds: float, since: float) -> tuple[bytes, float]:
     raw.socket.settimeout(seconds + SLACK)
     found = raw.rest()
-    return found, time.monotonic() - began
+    return found, time.monotonic() - since
 
 
-def test_a_connection_that_says_nothing(site: tuple[ToyKist, str]) -> None:
-    with Raw(site[1]) as raw:
-        found, took = closed_within(raw, QUICK.headers)
-        assert (found, took >= QUICK.headers - 0.1) == (b"", True)
+def trickled(raw: Raw, block: bytes, seconds: float) -> bytes:
+    """What a client hears that sends ``block`` again and again; nothing if it may do so for ``seconds``."""
+    raw.socket.settimeout(0.02)
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        with suppress(ConnectionError):
+            raw.socket.sendall(block)
+        with suppress(TimeoutError):
+            return raw.socket.recv(100)
+    return b""
 
 
-def test_half_a_head_and_a_head_that_comes_byte_by_byte(site: tuple[ToyKist, str]) -> None:
-    with Raw(site[1]) as raw:
-        raw.socket.sendall(b"GET / HTTP/1.1\r\nHost: k\r\nX: ")
-        assert closed_within(raw, QUICK.headers)[0].startswith(b"HTTP/1.1 408 ")
-    with Raw(site[1]) as raw:
+def test_a_connection_that_says_nothing() -> None:
+    with hurried(headers=0.4) as (_, url):
         began = time.monotonic()
-        try:
-            while time.monotonic() - began < QUICK.headers + SLACK:
-                raw.socket.sendall(b"G" if time.monotonic() - began < 0.02 else b"\r\nX: y"[:1])
-                time.sleep(0.02)
-        except OSError:
-            pass
-        assert time.monotonic() - began < QUICK.headers + SLACK
+        with Raw(url) as raw:
+            found, took = closed_within(raw, 0.4, began)
+        assert (found, took >= 0.3) == (b"", True)
 
 
-def test_an_idle_connection_after_an_answer(site: tuple[ToyKist, str]) -> None:
-    with Raw(site[1]) as raw:
+def test_half_a_head_and_a_head_that_comes_byte_by_byte() -> None:
+    with hurried(headers=2, linger=5) as (_, url), Raw(url) as half, Raw(url) as slow:
+        for raw in (half, slow):
+            raw.socket.sendall(b"GET / HTTP/1.1\r\nHost: k\r\nX: ")
+        assert trickled(slow, b"y", 2 + SLACK).startswith(b"HTTP/1.1 408 ")
+        assert half.rest().startswith(b"HTTP/1.1 408 ")
+
+
+def test_an_idle_connection_after_an_answer() -> None:
+    with hurried(keep_alive=0.6) as (_, url), Raw(url) as raw:
+        began = time.monotonic()
         raw.say("GET /healthz HTTP/1.1", "Host: k")
         assert raw.answer()[0] == 200
-        found, took = closed_within(raw, QUICK.keep_alive)
-        assert (found, took >= QUICK.keep_alive - 0.1) == (b"", True)
+        found, took = closed_within(raw, 0.6, began)
+        assert (found, took >= 0.5) == (b"", True)
 
 
-def test_a_second_request_has_its_own_deadline(site: tuple[ToyKist, str]) -> None:
-    with Raw(site[1]) as raw:
+def test_a_second_request_has_its_own_deadline() -> None:
+    with hurried(headers=1.5, keep_alive=5) as (_, url), Raw(url) as raw:
         raw.say("GET /healthz HTTP/1.1", "Host: k")
         assert raw.answer()[0] == 200
+        began = time.monotonic()
         raw.socket.sendall(b"GET /he")
-        found, took = closed_within(raw, QUICK.headers)
+        found, took = closed_within(raw, 5, began)
         assert found.startswith(b"HTTP/1.1 408 ")
-        assert took < QUICK.keep_alive
+        assert took < 5
 
 
-def test_a_body_that_stalls_is_incomplete(site: tuple[ToyKist, str]) -> None:
-    kist, url = site
-    kist.failures.clear()
-    with Raw(url) as raw:
-        raw.say(*POST, "Content-Length: 100", body=b"x" * 50)
+def test_a_body_that_stalls_is_incomplete() -> None:
+    with hurried(body_idle=0.5) as (kist, url), Raw(url) as raw:
         began = time.monotonic()
+        raw.say(*POST, "Content-Length: 100", body=b"x" * 50)
         status, headers, _ = raw.answer()
         assert (status, headers["connection"]) == (409, "close")
-        assert QUICK.body_idle - 0.1 < time.monotonic() - began < QUICK.body_idle + SLACK
+        assert 0.4 < time.monotonic() - began < 0.5 + SLACK
         raw.rest()
-    assert [type(failure) for failure in kist.failures] == [Incomplete]
-    assert kist.settled == []
+        assert [type(failure) for failure in kist.failures] == [Incomplete]
+        assert kist.settled == []
 
 
-def test_a_body_that_trickles_is_incomplete(site: tuple[ToyKist, str]) -> None:
-    with Raw(site[1]) as raw:
+def test_a_body_that_trickles_is_incomplete() -> None:
+    with hurried(body_window=0.5, body_rate=1000, linger=5) as (_, url), Raw(url) as raw:
         raw.say(*POST, "Content-Length: 100000")
-        raw.socket.settimeout(0.02)
-        began, found = time.monotonic(), b""
-        while not found and time.monotonic() - began < 4:
-            raw.socket.sendall(b"xx")  # 100 bytes a second, never idle
-            try:
-                found = raw.socket.recv(100)
-            except TimeoutError:
-                continue
+        found = trickled(raw, b"xx", 2 * 0.5 + SLACK)  # 100 bytes a second, never idle
         assert found.startswith(b"HTTP/1.1 409 ")
-        assert time.monotonic() - began < 2 * QUICK.body_window + SLACK
 
 
-def test_a_slow_body_above_the_rate_is_taken(site: tuple[ToyKist, str]) -> None:
-    with Raw(site[1]) as raw:
-        raw.say(*POST, "Content-Length: 6000")
+def test_a_slow_body_above_the_rate_is_taken() -> None:
+    with hurried(body_idle=2, body_window=2, body_rate=1000) as (_, url), Raw(url) as raw:
+        raw.say(*POST, "Content-Length: 24000")
         for _ in range(20):
-            raw.socket.sendall(b"x" * 300)
-            time.sleep(0.08)  # 3,750 bytes a second, for three windows
+            raw.socket.sendall(b"x" * 1200)
+            time.sleep(0.33)  # 3,600 bytes a second, for three windows
         assert raw.answer()[0] == 201
 
 
-def test_a_slow_handler_is_not_the_clients_fault(site: tuple[ToyKist, str]) -> None:
-    with Raw(site[1]) as raw:
-        raw.say("POST /v1/files?settle=1.2 HTTP/1.1", *POST[1:], "Content-Length: 3", body=b"abc")
+def test_a_slow_handler_is_not_the_clients_fault() -> None:
+    limits = {"headers": 1, "body_idle": 0.5, "body_window": 0.5, "write_idle": 0.5, "keep_alive": 0.6}
+    with hurried(**limits) as (_, url), Raw(url) as raw:
+        raw.say("POST /v1/files?settle=2 HTTP/1.1", *POST[1:], "Content-Length: 3", body=b"abc")
         assert raw.answer()[0] == 201
 
 
-def test_a_client_that_does_not_read_its_answer(site: tuple[ToyKist, str]) -> None:
-    kist, url = site
-    closed, pulled = kist.closed, kist.pulled
-    with Raw(url) as raw:
+def test_a_client_that_does_not_read_its_answer() -> None:
+    with hurried(write_idle=0.5) as (kist, url), Raw(url) as raw:
         raw.say("GET /v1/stream?blocks=1000&size=1000000 HTTP/1.1", "Host: k", "Authorization: Bearer ann")
-        deadline = time.monotonic() + QUICK.write_idle + SLACK
-        while kist.closed == closed and time.monotonic() < deadline:
-            time.sleep(0.02)
-    assert kist.closed == closed + 1
-    assert kist.pulled - pulled < 100_000_000
+        until(lambda: kist.closed, 0.5 + SLACK)
+        assert kist.closed == 1
+        assert kist.pulled < 100_000_000
 
 
 def test_many_slow_clients_do_not_hold_up_the_others() -> None:
-    with served(deadlines=Deadlines(headers=1.0, tick=0.1)) as (_, url):
+    with hurried(headers=2, tick=0.1) as (_, url):
         slow = [Raw(url) for _ in range(300)]
         for number, raw in enumerate(slow):
             raw.socket.sendall((b"GET / HT", b"", b"POST /v1/files HTTP/1.1\r\nHost: k\r\n")[number % 3])
@@ -136,10 +131,9 @@ def test_many_slow_clients_do_not_hold_up_the_others() -> None:
                 raw.say("GET /healthz HTTP/1.1", "Host: k")
                 assert raw.answer()[0] == 200
                 times.append(time.monotonic() - began)
-        assert sorted(times)[-2] < 0.1
-        time.sleep(1.5)
+        assert median(times) < 0.1
         for raw in slow:
-            raw.socket.settimeout(SLACK)
+            raw.socket.settimeout(2 + SLACK)
             raw.rest()
             raw.socket.close()
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.asgi.toy import Raw, ToyKist, served
+from tests.unit.asgi.toy import Raw, ToyKist, served, until
 
 from kist.asgi.exchange import READ_HIGH
 from kist.errors import Incomplete
@@ -24,13 +24,6 @@ from kist.errors import Incomplete
 POST = ("POST /v1/files HTTP/1.1", "Host: k", "Authorization: Bearer ann")
 HELD = ("POST /v1/held HTTP/1.1", "Host: k", "Authorization: Bearer ann")
 ROOT = Path(__file__).parents[2]
-
-
-def until(true: Callable[[], object], seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 def reset(raw: Raw) -> None:
@@ -101,7 +94,7 @@ def test_uploads_have_slots() -> None:
         held = [Raw(url) for _ in range(2)]
         for raw in held:
             raw.say(*HELD, "Content-Length: 3", "Expect: 100-continue")
-        time.sleep(0.1)
+        until(lambda: kist.held == 2)
         with Raw(url) as third:
             third.say(*HELD, "Content-Length: 1000000", "Expect: 100-continue")
             status, headers, body = third.answer()
@@ -123,7 +116,7 @@ def test_uploads_have_slots() -> None:
 def test_the_addresses_of_one_ipv6_subscriber_share_their_slots() -> None:
     with served(trusted_proxies=("127.0.0.1",), uploads_per_address=1) as (kist, url), Raw(url) as held:
         held.say(*HELD, "X-Forwarded-For: 2001:db8:1:2::1", "Content-Length: 3")
-        time.sleep(0.1)
+        until(lambda: kist.held)
         with Raw(url) as other:
             other.say(*HELD, "X-Forwarded-For: 2001:db8:1:2:ffff::2", "Content-Length: 1000000", "Expect: 100-continue")
             assert other.answer()[0] == 429
@@ -135,7 +128,7 @@ def test_the_addresses_of_one_ipv6_subscriber_share_their_slots() -> None:
 def test_a_full_server_is_busy() -> None:
     with served(uploads=1) as (kist, url), Raw(url) as first, Raw(url) as second:
         first.say(*HELD, "Content-Length: 3")
-        time.sleep(0.1)
+        until(lambda: kist.held)
         second.say(*HELD, "Content-Length: 1000000", "Expect: 100-continue")
         status, headers, body = second.answer()
         assert (status, json.loads(body)["code"], headers["retry-after"]) == (503, "busy", "5")
@@ -157,7 +150,7 @@ from kist.asgi.serving import address_of, bind, run, serve
 
 async def main():
     listener = bind("127.0.0.1", 0)
-    app = make(ToyKist(), deadlines=Deadlines(drain=float(sys.argv[1]), notice=0.3))
+    app = make(ToyKist(), deadlines=Deadlines(drain=float(sys.argv[1]), notice=2))
     await serve(app, listener, started=lambda: print(address_of(listener), flush=True))
 
 run(main())
@@ -188,11 +181,31 @@ class Child:
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
 
+    def stop_listening(self) -> None:
+        """Stop it, and come back when it takes no more connections."""
+        self.stop()
+        until(self._refuses)
 
-def slow_upload(url: str, answers: list[int], began: threading.Barrier) -> None:
+    def _refuses(self) -> bool:
+        try:
+            Raw(self.url).socket.close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+
+def begin_upload(raw: Raw) -> None:
+    """Come back when the server reads the body of an upload of 300 kB."""
+    raw.say(*POST, "Content-Length: 300000", "Expect: 100-continue")
+    assert raw.answer()[0] == 100
+
+
+def slow_upload(url: str, answers: list[int], began: threading.Barrier, refusing: threading.Event) -> None:
     with Raw(url) as raw:
-        raw.say(*POST, "Content-Length: 300000", body=b"x" * 100_000)
-        began.wait()
+        begin_upload(raw)
+        raw.socket.sendall(b"x" * 100_000)
+        began.wait(30)
+        refusing.wait(30)
         for _ in range(4):
             time.sleep(0.25)
             raw.socket.sendall(b"x" * 50_000)
@@ -201,20 +214,18 @@ def slow_upload(url: str, answers: list[int], began: threading.Barrier) -> None:
 
 def test_stopping_loses_no_upload_and_takes_no_new_connection() -> None:
     answers: list[int] = []
-    began = threading.Barrier(21)
+    began, refusing = threading.Barrier(21), threading.Event()
     with Child(drain=30) as child:
-        uploads = [threading.Thread(target=slow_upload, args=(child.url, answers, began)) for _ in range(20)]
+        args = (child.url, answers, began, refusing)
+        uploads = [threading.Thread(target=slow_upload, args=args, daemon=True) for _ in range(20)]
         for upload in uploads:
             upload.start()
-        began.wait()
-        time.sleep(0.2)
-        child.stop()
-        time.sleep(0.25)
-        with pytest.raises(ConnectionRefusedError):
-            Raw(child.url)
+        began.wait(30)
+        child.stop_listening()  # while all uploads are under way
+        refusing.set()
         for upload in uploads:
-            upload.join()
-        assert child.process.wait(3) == 0
+            upload.join(30)
+        assert child.process.wait(30) == 0
     assert answers == [201] * 20
 
 
@@ -222,33 +233,30 @@ def test_an_idle_connection_hears_that_the_server_stops() -> None:
     with Child(drain=30) as child, Raw(child.url) as raw, Raw(child.url) as idle:
         raw.say("GET /healthz HTTP/1.1", "Host: k")
         assert raw.answer()[0] == 200
-        child.stop()
-        time.sleep(0.15)
+        child.stop_listening()
         raw.say(*POST, "Content-Length: 3", body=b"abc")
         status, headers, _ = raw.answer()
         assert (status, headers["connection"]) == (201, "close")  # the last that is answered there
         assert idle.rest() == b""
-        assert child.process.wait(3) == 0
+        assert child.process.wait(30) == 0
 
 
 def test_a_download_under_way_is_finished_and_then_closed() -> None:
     with Child(drain=30) as child, Raw(child.url) as raw:
         raw.say("GET /v1/stream?blocks=100&size=1000000 HTTP/1.1", "Host: k", "Authorization: Bearer ann")
         raw.heard += raw.socket.recv(1000)
-        child.stop()
-        time.sleep(0.2)
+        child.stop_listening()
         assert len(raw.rest()) > 100_000_000
-        assert child.process.wait(3) == 0
+        assert child.process.wait(30) == 0
 
 
 @pytest.mark.parametrize("again", [False, True])
 def test_what_does_not_finish_is_cut_off(again: bool) -> None:
     with Child(drain=30 if again else 0.5) as child, Raw(child.url) as raw:
-        raw.say(*POST, "Content-Length: 300000", body=b"x")
-        time.sleep(0.1)
-        child.stop()
-        time.sleep(0.3)
+        begin_upload(raw)
+        raw.socket.sendall(b"x")
+        child.stop_listening()
         if again:
             child.stop()
         assert raw.rest() == b""
-        assert child.process.wait(3) == 0
+        assert child.process.wait(30) == 0

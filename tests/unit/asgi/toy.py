@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,15 +20,14 @@ from kist.errors import Broken, FileMissing, KistError, NotSignedIn
 from kist.model.actor import ANONYMOUS, Actor, Role
 from kist.ports.measures import Measures
 from kist.service.uncounted import Uncounted
+from kist.wire.body import Body
 from kist.wire.call import Call
 from kist.wire.problems import problem
 from kist.wire.reply import Reply
 from kist.wire.routes import BodyKind, Dialect, Needs, Route
 
-QUICK = Deadlines(
-    headers=0.4, body_idle=0.5, body_window=0.5, body_rate=1000, write_idle=0.5, keep_alive=0.6, linger=0.5, notice=0.2,
-    drain=2, tick=0.05,
-)  # fmt: skip
+PATIENT = Deadlines(linger=0.5, notice=0.2, drain=2, tick=0.05)
+"""Closes nobody who is only held up for a while, looks often and stops soon."""
 SIGNED_IN = {"Authorization": "Bearer ann"}
 
 
@@ -53,8 +53,10 @@ class ToyKist:
     draining: bool = False
     pulled: int = 0
     closed: int = 0
+    held: int = 0
     settled: list[int] = field(default_factory=list)
     failures: list[KistError] = field(default_factory=list)
+    bodies: list[Body] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -79,11 +81,13 @@ async def take(call: Call, kist: ToyKist) -> Reply:
 
 async def hold(call: Call, kist: ToyKist) -> Reply:
     """Keep an upload under way until the gate opens."""
+    kist.held += 1
     await kist.gate.wait()
     return await take(call, kist)
 
 
 async def small(call: Call, kist: ToyKist) -> Reply:
+    kist.bodies.append(call.body)
     return Reply.json({"size": len(await call.body.read(1 << 30))})
 
 
@@ -154,11 +158,21 @@ def make(kist: ToyKist | None = None, **options: Any) -> Starlette:
 
 
 @contextmanager
-def served(kist: ToyKist | None = None, deadlines: Deadlines = QUICK, **options: Any) -> Iterator[tuple[ToyKist, str]]:
+def served(
+    kist: ToyKist | None = None, deadlines: Deadlines = PATIENT, **options: Any
+) -> Iterator[tuple[ToyKist, str]]:
     """A server in a thread: its Kist and its URL."""
     served_kist = kist or ToyKist()
     with in_thread(lambda url: make(served_kist, deadlines=deadlines, base_url=url, **options)) as url:
         yield served_kist, url
+
+
+def until(true: Callable[[], object], seconds: float = 10) -> None:
+    """Come back when it is true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
 
 
 class Raw:
