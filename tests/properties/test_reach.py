@@ -60,8 +60,13 @@ def test_a_wrapped_address_is_judged_as_what_it_wraps(address: IPv4Address) -> N
 
 
 @given(st.ip_addresses(v=4) | st.ip_addresses(v=6))
+@example(IPv6Address("2002:808:808::1"))
+@example(IPv6Address("2001:0:808:808::f7f7:f7f7"))
 def test_what_no_host_of_the_internet_has_is_inside(address: IPv4Address | IPv6Address) -> None:
-    """The standard library knows most of them, though not the wrapped ones: it may not know better than we do."""
+    """The standard library knows most of them: it may not know better than we do. What wraps an address of the old
+    kind is judged by that above; the library calls more or less of these private, by its version."""
+    if isinstance(address, IPv6Address) and (address.ipv4_mapped or address.sixtofour or address.teredo):
+        return
     if address.is_private or address.is_loopback or address.is_link_local or address.is_multicast:
         anycast = ("192.0.0.9", "192.0.0.10")  # which the library has changed its mind about
         assert str(address) in anycast or not is_outside(str(address))
