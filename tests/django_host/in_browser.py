@@ -26,7 +26,7 @@ POLICY = "default-src 'self'; img-src 'self' data:; connect-src 'self' http://12
 """No inline script and no inline style may run."""
 DATA = bytes(range(256)) * 4096
 _SCRIPT = """
-<iframe id="page" src="%(start)s" style="width: 100%%; height: 90vh"></iframe>
+<iframe id="page" style="width: 100%%; height: 90vh"></iframe>
 <script type="module">
 const frame = document.getElementById('page')
 const loaded = () => new Promise(done => { frame.onload = () => done(frame.contentDocument) })
@@ -48,16 +48,22 @@ const choose = (page, name) => {
 const said = page => page.querySelector('.kist-upload-said').value
 const tell = what => fetch('/said', {method: 'POST', body: JSON.stringify(what)})
 const use = async () => { %(use)s }
-use().then(tell, error => tell(`failed: ${error}`))
+const done = use()  // which waits for the page before it is asked for
+frame.src = '%(start)s'
+done.then(tell, error => tell(`failed: ${error}, at ${frame.contentDocument?.URL}`))
 </script>
 """
 
 _said: queue.Queue[Any] = queue.Queue()
 _page: list[str] = []
+_session: list[str] = []
 
 
 def _user(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(_page[0])
+    """The page of the user. The cookie comes with it: one that a script sets may come later than the next request."""
+    answer = HttpResponse(_page[0])
+    answer.set_cookie("sessionid", _session[0])
+    return answer
 
 
 def _bytes(request: HttpRequest) -> HttpResponse:
@@ -106,9 +112,8 @@ def acting(who: Any, start: str, use: str) -> str:
     """The path of the page of a user who is signed in as ``who``, begins at ``start`` and does ``use``."""
     client = Client()
     client.force_login(who)
-    cookie = f"sessionid={client.cookies['sessionid'].value}"
-    signed_in = f"<script>document.cookie = {json.dumps(f'{cookie}; path=/')}</script>"
-    _page[:] = [f"<!doctype html><meta charset=utf-8>{signed_in}{_SCRIPT % {'start': start, 'use': use}}"]
+    _session[:] = [client.cookies["sessionid"].value]
+    _page[:] = [f"<!doctype html><meta charset=utf-8>{_SCRIPT % {'start': start, 'use': use}}"]
     return "/user"
 
 
