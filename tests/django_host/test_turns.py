@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,22 @@ def in_thread(alias: str, work: object) -> threading.Thread:
     return thread
 
 
+@contextmanager
+def taken(alias: str) -> Iterator[None]:
+    """Another thread has the turn for the length of the block."""
+    begun, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        done.wait(5)
+
+    other = in_thread(alias, work)
+    begun.wait(5)
+    yield
+    done.set()
+    other.join(5)
+
+
 def test_one_thread_at_a_time(alias: str) -> None:
     inside: list[int] = []
     most: list[int] = []
@@ -62,20 +79,11 @@ def test_a_thread_does_not_wait_for_itself(alias: str) -> None:
 
 def test_nobody_waits_inside_a_transaction_of_the_callers(alias: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "PATIENCE", 0.05)
-    begun, done = threading.Event(), threading.Event()
-
-    def work() -> None:
-        begun.set()
-        done.wait(5)
-
-    other = in_thread(alias, work)
-    begun.wait(5)
-    with transaction.atomic(using=alias), turn(alias):
-        assert connections[alias].in_atomic_block
-    with pytest.raises(CatalogueBusy), turn(alias):
-        pass
-    done.set()
-    other.join(5)
+    with taken(alias):
+        with transaction.atomic(using=alias), turn(alias):
+            assert connections[alias].in_atomic_block
+        with pytest.raises(CatalogueBusy), turn(alias):
+            pass
     with turn(alias):
         pass
 
@@ -87,18 +95,9 @@ def test_processes_take_turns_by_the_file_that_the_server_uses(alias: str) -> No
 
 
 def test_a_forked_child_does_not_wait_for_a_thread_that_it_does_not_have(alias: str) -> None:
-    begun, done = threading.Event(), threading.Event()
-
-    def work() -> None:
-        begun.set()
-        done.wait(5)
-
-    other = in_thread(alias, work)
-    begun.wait(5)
-    child = os.fork()
-    if child == 0:
-        os._exit(bool(turns._locks))
-    done.set()
-    other.join(5)
+    with taken(alias):
+        child = os.fork()
+        if child == 0:
+            os._exit(bool(turns._locks))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert turns._locks, "those of this process are kept"

@@ -30,16 +30,19 @@ class TokenBuckets:
         with self._alone:
             left = self._filled(name)
             allowed = left >= 1
-            self._left[name] = (left - 1 if allowed else left, self._clock.ticks())
-            self._left.move_to_end(name)
-            if len(self._left) > MOST_KNOWN:
-                self._left.popitem(last=False)
+            self._keep(name, left - 1 if allowed else left)
         return 0.0 if allowed else (1 - left) * self._each
 
     def give_back(self, name: str) -> None:
         """Put one back that was taken for nothing."""
         with self._alone:
-            self._left[name] = (min(float(self._most), self._filled(name) + 1), self._clock.ticks())
+            self._keep(name, min(float(self._most), self._filled(name) + 1))
+
+    def _keep(self, name: str, left: float) -> None:
+        self._left[name] = (left, self._clock.ticks())
+        self._left.move_to_end(name)
+        if len(self._left) > MOST_KNOWN:
+            self._left.popitem(last=False)
 
     def _filled(self, name: str) -> float:
         """How many are left, with what has flowed in since the last was taken."""

@@ -141,14 +141,19 @@ def test_a_store_that_is_gone_is_left_alone_for_a_while() -> None:
     assert not stub.answers
 
 
-def test_only_one_looks_whether_the_store_is_back() -> None:
-    clock = FakeClock()
-    breaker = Breaker(clock)
+def goes_away(breaker: Breaker, clock: FakeClock) -> None:
+    """Requests fail until it opens, and its first rest is over."""
     for _ in range(5):
         began = breaker.enter()
         clock.advance(0.5)
         breaker.failed(began)
     clock.advance(1.1)
+
+
+def test_only_one_looks_whether_the_store_is_back() -> None:
+    clock = FakeClock()
+    breaker = Breaker(clock)
+    goes_away(breaker, clock)
     began = breaker.enter()
     with pytest.raises(StoreUnavailable):
         breaker.enter()
@@ -177,11 +182,7 @@ class Overtaken(Breaker):
 def test_an_answer_ends_a_rest_that_was_written_down_beside_another() -> None:
     clock = FakeClock()
     breaker = Overtaken(clock)
-    for _ in range(5):
-        began = breaker.enter()
-        clock.advance(0.5)
-        breaker.failed(began)
-    clock.advance(1.1)
+    goes_away(breaker, clock)
     breaker.enter()
     breaker.answered()
     breaker.enter()
