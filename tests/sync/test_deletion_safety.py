@@ -17,6 +17,7 @@ from tests.sync.place import ROOT, Scene
 
 from kist.errors import Clash
 from kist.model.job import Act, Job, JobState
+from kist.model.place import Place
 
 # --- links -----------------------------------------------------------------------------------------------------------
 
@@ -162,6 +163,19 @@ async def test_an_object_that_somebody_put_again(here: Scene) -> None:
     await here.put("copy/01", data)
     assert (await here.sync(delete=True)).progress.deleted == 0
     assert (await here.objects())["01"] == data
+
+
+async def test_an_object_that_comes_where_a_sync_saw_its_own_gone(here: Scene) -> None:
+    """Even one of the same bytes is somebody else's."""
+    before = await filled(here)
+    remove(here, "01")
+    await here.ports.store.erase(Place(here.bucket, "copy/01"))
+    assert (await here.sync(delete=True, dry_run=True)).state is JobState.SUCCEEDED
+    assert (await here.sync(delete=True)).state is JobState.SUCCEEDED
+    await here.put("copy/01", before["01"])
+    job = await here.sync(delete=True)
+    assert (job.state, job.progress.deleted) == (JobState.SUCCEEDED, 0)
+    assert await here.objects() == before
 
 
 async def test_a_neighbour_whose_name_begins_alike(here: Scene) -> None:

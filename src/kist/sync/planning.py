@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from kist.errors import SourceMissing
-from kist.model.changes import Add, Change, Clear, Swap
+from kist.model.changes import Add, Change, Clear, Forget, Swap
 from kist.model.job import Act, Compare, Entry, Job, Progress, Step, StepState
 from kist.ports.catalogue import Catalogue
 from kist.ports.tree import Item, Tree, Trouble
@@ -201,9 +201,11 @@ class Planner:
         if isinstance(met.dest, Trouble):
             await self._note(met.dest)
             return
-        if met.source is not None:
-            plan.empty = False
+        plan.empty &= met.source is None
         if not self._patterns.wants(met.key):
+            return
+        if met.source is None and met.dest is None:
+            await self._forget(met.key)
             return
         if met.entry is not None and met.dest is not None:
             plan.managed += 1
@@ -274,6 +276,11 @@ class Planner:
             state=state,
         )
         await self._keep(Add(step) if earlier is None else Swap(earlier, step))
+
+    async def _forget(self, key: str) -> None:
+        """What is gone is no longer a sync's own: what comes to its place is somebody else's, whatever bytes it has."""
+        if not self._job.options.dry_run:
+            await self._keep(Forget(self._dest.name, key))
 
     async def _note(self, trouble: Trouble) -> None:
         if trouble.hides and self._patterns.excludes(trouble.key):
