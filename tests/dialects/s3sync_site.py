@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,10 @@ from kist.model.place import Place
 from kist.settings import Settings
 
 PATIENCE = 20.0
+STEP = 3599
+"""What to wait before each operation of a sync that takes its steps from the test."""
+LONG = 300
+"""A wait that no test sees the end of."""
 
 
 @dataclass
@@ -91,6 +96,25 @@ class Mirror:
 
     def buckets(self) -> set[str]:
         return {bucket["name"] for bucket in self.admin.call("GET", "/v1/buckets").json["items"]}
+
+    @contextmanager
+    def stepping(self) -> Iterator[Callable[[int], None]]:
+        """Syncs with ``wait=STEP`` do so many operations as the function that is given is told, and no more."""
+        clock, loop = self.site.kist._ports.clock, self.site.loop
+        gate, pause = asyncio.Semaphore(0), clock.pause
+
+        async def held(seconds: float) -> None:
+            await (gate.acquire() if seconds == STEP else pause(seconds))
+
+        def go(operations: int) -> None:
+            for _ in range(operations):
+                loop.call_soon_threadsafe(gate.release)
+
+        clock.pause = held  # type: ignore[method-assign]
+        try:
+            yield go
+        finally:
+            clock.pause = pause  # type: ignore[method-assign]
 
     def jobs(self) -> int:
         """How many syncs were ever begun."""

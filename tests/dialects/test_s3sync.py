@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from tests.dialects.s3sync_site import Mirror, eventually, new_bucket, shown
+from tests.dialects.s3sync_site import STEP, Mirror, eventually, new_bucket, shown
 
 from kist.dialects.s3sync import _shown
 from kist.model.job import Job, JobState, Progress, SyncOptions
@@ -104,32 +104,43 @@ def test_with_a_slash_at_the_end_or_without(mirror: Mirror) -> None:
 
 
 def test_a_sync_can_be_watched_from_other_requests_while_it_runs(mirror: Mirror) -> None:
-    """[DOC] ``/runnings``, ``/get`` and ``/cancel`` work while ``/sync`` blocks; with ``wait``, one operation at a
-    time, each after so many seconds."""
+    """[DOC] ``/runnings``, ``/get`` and ``/cancel`` work while ``/sync`` blocks."""
     source, dest = fill(mirror), new_bucket()
-    began = time.monotonic()
-    waiting, number = mirror.begun(source=source, dest=dest, wait=2)
-    first = mirror.get(number)
-    assert first == {"id": number, "status": "running", "progress": first["progress"]}
-    assert first["progress"] in ("0%", "33%")
-    assert first["id"] in [shown(each)["id"] for each in mirror.ask("runnings").json]
-    eventually(lambda: mirror.get(number)["progress"] == "33%")
-    assert len(mirror.objects(dest)) == 1
-    eventually(lambda: mirror.get(number)["progress"] == "66%")
-    assert waiting.result().json == {"id": number, "status": "success", "progress": "100%"}
-    assert time.monotonic() - began >= 6
+    with mirror.stepping() as go:
+        waiting, number = mirror.begun(source=source, dest=dest, wait=STEP)
+        assert mirror.get(number) == {"id": number, "status": "running", "progress": "0%"}
+        assert number in [shown(each)["id"] for each in mirror.ask("runnings").json]
+        go(1)
+        eventually(lambda: mirror.get(number)["progress"] == "33%")
+        assert len(mirror.objects(dest)) == 1
+        go(1)
+        eventually(lambda: mirror.get(number)["progress"] == "66%")
+        assert not waiting.done()
+        go(1)
+        assert waiting.result().json == {"id": number, "status": "success", "progress": "100%"}
     assert number not in mirror.running()
     assert mirror.get(number) == waiting.result().json
+
+
+def test_with_a_wait_there_is_one_operation_at_a_time(mirror: Mirror) -> None:
+    """[DOC] Each after so many seconds."""
+    source, dest = fill(mirror), new_bucket()
+    began = time.monotonic()
+    assert mirror.sync(source=source, dest=dest, wait=1)["status"] == "success"
+    assert time.monotonic() - began >= 3
 
 
 def test_a_cancelled_sync_stops_before_its_next_operation(mirror: Mirror) -> None:
     """[DOC] The one under way still counts."""
     source, dest = fill(mirror), new_bucket()
-    waiting, number = mirror.begun(source=source, dest=dest, wait=1)
-    eventually(lambda: mirror.get(number)["progress"] == "33%")
-    answer = mirror.ask("cancel", id=number)
-    assert (answer.status, shown(answer.json)["status"]) == (200, "cancelled")
-    ended = waiting.result().json
+    with mirror.stepping() as go:
+        waiting, number = mirror.begun(source=source, dest=dest, wait=STEP)
+        go(1)
+        eventually(lambda: mirror.get(number)["progress"] == "33%")
+        go(1)  # this one may be under way by then
+        answer = mirror.ask("cancel", id=number)
+        assert (answer.status, shown(answer.json)["status"]) == (200, "cancelled")
+        ended = waiting.result().json
     assert (ended["id"], ended["status"]) == (number, "cancelled")
     assert ended["progress"] in ("33%", "66%")
     assert len(mirror.objects(dest)) == {"33%": 1, "66%": 2}[ended["progress"]]

@@ -6,7 +6,7 @@ import os
 
 import pytest
 from tests.dialects.s3sync_elsewhere import Elsewhere
-from tests.dialects.s3sync_site import eventually, folder, new_bucket, refused
+from tests.dialects.s3sync_site import STEP, eventually, folder, new_bucket, refused
 
 
 def test_a_sync_mirrors_a_folder_in_a_bucket_that_is_made(elsewhere: Elsewhere) -> None:
@@ -99,18 +99,21 @@ def test_a_sync_is_taken_back_with_the_keys_given_again(elsewhere: Elsewhere) ->
 
 def test_cancelled_and_resumed_with_the_keys_given_again(elsewhere: Elsewhere) -> None:
     source, dest = folder(elsewhere.mirror), new_bucket()
-    number = elsewhere.sync(source=source, dest=dest, wait=2, background=True)["id"]
-    eventually(lambda: elsewhere.job(number)["progress"]["files"])
-    assert elsewhere.kept() == 1
-    other = elsewhere.ask(source=source, dest=dest)
-    refused(other, 409, f"job {number} is at work there")
-    assert elsewhere.mirror.ask("cancel", id=number).json["status"] == "cancelled"
-    assert elsewhere.ended(number)["state"] == "cancelled"
-    assert elsewhere.kept() == 0
-    assert 0 < len(elsewhere.objects(dest)) < 3
-    assert elsewhere.act(number, "resume").status == 422
-    assert elsewhere.act(number, "resume", **elsewhere.keys).status == 202
-    assert elsewhere.ended(number)["state"] == "succeeded"
+    with elsewhere.mirror.stepping() as go:
+        number = elsewhere.sync(source=source, dest=dest, wait=STEP, background=True)["id"]
+        go(1)
+        eventually(lambda: elsewhere.job(number)["progress"]["files"])
+        assert elsewhere.kept() == 1
+        other = elsewhere.ask(source=source, dest=dest)
+        refused(other, 409, f"job {number} is at work there")
+        assert elsewhere.mirror.ask("cancel", id=number).json["status"] == "cancelled"
+        assert elsewhere.ended(number)["state"] == "cancelled"
+        assert elsewhere.kept() == 0
+        assert len(elsewhere.objects(dest)) == 1
+        assert elsewhere.act(number, "resume").status == 422
+        assert elsewhere.act(number, "resume", **elsewhere.keys).status == 202
+        go(2)
+        assert elsewhere.ended(number)["state"] == "succeeded"
     assert elsewhere.objects(dest) == {"000": b"0", "001": b"1", "002": b"2"}
     assert elsewhere.kept() == 0
 

@@ -7,14 +7,23 @@ import os
 import shutil
 import socket
 import threading
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 import pytest
 from tests.acceptance.served import disk_settings, memory_settings, s3_settings
-from tests.dialects.s3sync_site import Mirror, eventually, folder, mirroring, new_bucket, refused, synced
+from tests.dialects.s3sync_site import (
+    LONG,
+    STEP,
+    Mirror,
+    eventually,
+    folder,
+    mirroring,
+    new_bucket,
+    refused,
+    synced,
+)
 from tests.servers.server import S3Server
 
 from kist.errors import Corrupt
@@ -154,7 +163,7 @@ def test_other_roots_are_those_of_the_operator(tmp_path: Path) -> None:
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_pages_of_other_sites_start_and_stop_nothing(mirror: Mirror, method: str, site: str) -> None:
     before, dest = mirror.jobs(), new_bucket()
-    _, number = mirror.begun(source=folder(mirror), dest=new_bucket(), wait=1)
+    _, number = mirror.begun(source=folder(mirror), dest=new_bucket(), wait=LONG)
     refused(mirror.admin.call(method, f"/sync?dest={dest}", sec_fetch_site=site), 403, "other sites")
     refused(mirror.admin.call(method, f"/cancel?id={number}", sec_fetch_site=site), 403, "other sites")
     assert (mirror.jobs(), mirror.get(number)["status"]) == (before + 1, "running")
@@ -192,7 +201,7 @@ def test_a_question_for_headers_starts_nothing(mirror: Mirror) -> None:
 
 def test_two_syncs_to_one_bucket(mirror: Mirror) -> None:
     source, dest = folder(mirror), new_bucket()
-    waiting, number = mirror.begun(source=source, dest=dest, wait=1)
+    waiting, number = mirror.begun(source=source, dest=dest, wait=LONG)
     refused(mirror.ask("sync", source=folder(mirror), dest=dest), 409, f"job {number} is at work there")
     mirror.ask("cancel", id=number)
     assert waiting.result().json["status"] == "cancelled"
@@ -201,26 +210,31 @@ def test_two_syncs_to_one_bucket(mirror: Mirror) -> None:
 def test_a_caller_who_leaves_does_not_stop_the_sync(mirror: Mirror) -> None:
     source, dest = folder(mirror), new_bucket()
     at = urlsplit(mirror.site.url)
-    with socket.create_connection((at.hostname, at.port)) as line:
-        line.sendall(
-            f"GET /sync?source={source}&dest={dest}&wait=1 HTTP/1.1\r\nHost: {at.netloc}\r\n"
-            f"Authorization: Bearer {mirror.admin.key}\r\n\r\n".encode()
-        )
-        number = eventually(lambda: mirror.running() and mirror.running()[-1])
-    assert eventually(lambda: mirror.get(number)["status"] != "running")
+    before = mirror.running()
+    with mirror.stepping() as go:
+        with socket.create_connection((at.hostname, at.port)) as line:
+            line.sendall(
+                f"GET /sync?source={source}&dest={dest}&wait={STEP} HTTP/1.1\r\nHost: {at.netloc}\r\n"
+                f"Authorization: Bearer {mirror.admin.key}\r\n\r\n".encode()
+            )
+            number = eventually(lambda: next((n for n in mirror.running() if n not in before), None))
+        go(3)
+        assert eventually(lambda: mirror.get(number)["status"] != "running")
     assert mirror.get(number)["status"] == "success"
     assert len(mirror.objects(dest)) == 3
 
 
 def test_a_sync_survives_a_restart_of_the_server(tmp_path: Path) -> None:
     settings = disk_settings(tmp_path / "home")
-    with mirroring(settings) as mirror:
+    with mirroring(settings) as mirror, mirror.stepping() as go:
         source = folder(mirror, 4)
-        number = mirror.sync(source=source, dest="kept", wait=1, background=1)["id"]
+        number = mirror.sync(source=source, dest="kept", wait=STEP, background=1)["id"]
+        go(1)
         eventually(lambda: mirror.get(number)["progress"] == "25%")
-    with mirroring(settings) as mirror:
+    with mirroring(settings) as mirror, mirror.stepping() as go:
         assert mirror.get(number)["status"] == "running"
         lapse(mirror, number)
+        go(3)
         assert eventually(lambda: mirror.get(number)["status"] == "success")
         assert len(mirror.objects("kept")) == 4
 
@@ -236,12 +250,10 @@ def lapse(mirror: Mirror, number: int) -> None:
 
 def test_a_server_that_stops_does_not_wait_for_syncs(tmp_path: Path) -> None:
     with mirroring(memory_settings(tmp_path)) as mirror:
-        waiting, number = mirror.begun(source=folder(mirror), dest=new_bucket(), wait=5)
-        began = time.monotonic()
+        waiting, number = mirror.begun(source=folder(mirror), dest=new_bucket(), wait=LONG)
         mirror.site.kist.draining = True
-        answer = waiting.result(5).json
+        answer = waiting.result(20).json
         assert (answer["id"], answer["status"]) == (number, "running")
-        assert time.monotonic() - began < 3
 
 
 def test_what_went_wrong_with_single_files_is_told(mirror: Mirror) -> None:

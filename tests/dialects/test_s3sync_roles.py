@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 from tests.acceptance.served import ROOT, Client, memory_settings, serving
-from tests.dialects.s3sync_site import Mirror, folder, mirroring, new_bucket, refused, synced
+from tests.dialects.s3sync_site import LONG, Mirror, folder, mirroring, new_bucket, refused, synced
 
 from kist.model.job import SyncOptions
 from kist.service.attempts import Attempts
@@ -59,7 +59,7 @@ def test_a_user_sees_and_stops_their_own_syncs_of_buckets(mirror: Mirror) -> Non
     mirror.plant(buckets[0], "one")
     mirror.plant(buckets[0], "two")
     actor = mirror.site.run(mirror.site.kist.keys.recognise(str(bob.key)))
-    job = mirror.site.run(mirror.site.kist.jobs.start(actor, *buckets, SyncOptions(wait=2)))
+    job = mirror.site.run(mirror.site.kist.jobs.start(actor, *buckets, SyncOptions(wait=LONG)))
     assert [each["id"] for each in mirror.ask("runnings", bob).json] == [job.number]
     assert job.number in mirror.running()
     assert mirror.ask("runnings", mirror.site.ann).json == []
@@ -71,7 +71,7 @@ def test_a_user_sees_and_stops_their_own_syncs_of_buckets(mirror: Mirror) -> Non
 
 def test_admins_see_the_syncs_of_all(mirror: Mirror) -> None:
     source, dest = synced(mirror)
-    job = mirror.site.run(mirror.site.kist.jobs.start(ROOT, str(mirror.uploads / source), dest, SyncOptions(wait=60)))
+    job = mirror.site.run(mirror.site.kist.jobs.start(ROOT, str(mirror.uploads / source), dest, SyncOptions(wait=LONG)))
     assert job.number in mirror.running()
     assert mirror.ask("cancel", id=job.number).json["id"] == job.number
 

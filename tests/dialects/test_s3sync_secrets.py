@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.acceptance.served import Site, disk_settings
 from tests.dialects.s3sync_elsewhere import Elsewhere
-from tests.dialects.s3sync_site import eventually, folder, mirroring, new_bucket
+from tests.dialects.s3sync_site import STEP, eventually, folder, mirroring, new_bucket
 from tests.servers.databases import ask, run
 from tests.servers.server import S3Server
 from tests.servers.users import restricted
@@ -66,15 +66,18 @@ def no_trace(elsewhere: Elsewhere, number: int, caplog: pytest.LogCaptureFixture
 
 def test_keys_are_seen_nowhere(guarded: Elsewhere, caplog: pytest.LogCaptureFixture) -> None:
     source, dest = folder(guarded.mirror), new_bucket()
-    number = guarded.sync(source=source, dest=dest, wait=1, background=True)["id"]
-    eventually(lambda: guarded.job(number)["progress"]["files"])
-    assert guarded.kept() == 1
-    no_trace(guarded, number, caplog)
-    guarded.mirror.ask("cancel", id=number)
-    assert guarded.ended(number)["state"] == "cancelled"
-    assert guarded.kept() == 0
-    assert guarded.act(number, "resume", **guarded.keys).status == 202
-    assert guarded.ended(number)["state"] == "succeeded"
+    with guarded.mirror.stepping() as go:
+        number = guarded.sync(source=source, dest=dest, wait=STEP, background=True)["id"]
+        go(1)
+        eventually(lambda: guarded.job(number)["progress"]["files"])
+        assert guarded.kept() == 1
+        no_trace(guarded, number, caplog)
+        guarded.mirror.ask("cancel", id=number)
+        assert guarded.ended(number)["state"] == "cancelled"
+        assert guarded.kept() == 0
+        assert guarded.act(number, "resume", **guarded.keys).status == 202
+        go(3)
+        assert guarded.ended(number)["state"] == "succeeded"
     undone = guarded.act(number, "undo", **guarded.keys).json["number"]
     assert guarded.ended(undone)["state"] == "succeeded"
     wrong = guarded.with_keys(secret=f"{guarded.server.secret}x")
