@@ -6,14 +6,13 @@ import logging
 import shlex
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 import click
 
-from kist.app import ADMIN_KEY_FILE, Assembled, assemble, dialects, first_admin_key
+from kist.app import ADMIN_KEY_FILE, Assembled, dialects, first_admin_key
 from kist.asgi.app import build_asgi
 from kist.asgi.logs import log_to
 from kist.asgi.options import HostOptions
@@ -25,6 +24,7 @@ from kist.cli.hosts import is_loopback
 from kist.cli.options import DEBUG, chosen
 from kist.cli.processes import Inherited, Processes
 from kist.cli.shown import escaped
+from kist.cli.starting import opened
 from kist.errors import Misconfigured
 from kist.settings import Settings, read_settings
 from kist.working import at_work
@@ -72,7 +72,7 @@ def refuse_anonymous_to_all(settings: Settings, host: str) -> None:
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
-    async with _assembled(settings) as assembled:
+    async with opened(settings) as assembled:
         key = await first_admin_key(assembled.kist, settings.home)
         await _work(settings, assembled, listener, lambda: _greet(settings, _reachable(listener), key))
     click.echo("stopped", err=True)
@@ -93,24 +93,15 @@ def _refuse_memory(settings: Settings) -> None:
 
 
 async def _prepare(settings: Settings) -> str | None:
-    async with _assembled(settings) as assembled:
+    async with opened(settings) as assembled:
         return await first_admin_key(assembled.kist, settings.home)
 
 
 async def _serve_as_one_of_many(settings: Settings, inherited: Inherited) -> None:
-    async with _assembled(settings, process=str(inherited.number + 1)) as assembled:
+    async with opened(settings, process=str(inherited.number + 1)) as assembled:
         # One of them is enough to do what waits in the catalogue; what waits in memory each has to write down itself.
         chores = CHORES if inherited.number == 0 else (COUNT,)
         await _work(settings, assembled, inherited.listener, inherited.tell_ready, chores=chores)
-
-
-@asynccontextmanager
-async def _assembled(settings: Settings, *, process: str = "") -> AsyncIterator[Assembled]:
-    assembled = await assemble(settings, process=process)
-    try:
-        yield assembled
-    finally:
-        await assembled.kist.close()
 
 
 async def _work(

@@ -8,10 +8,10 @@ import signal
 
 import click
 
-from kist.app import assemble
 from kist.chores.schedule import CHORES
 from kist.cli.options import DEBUG
 from kist.cli.shown import escaped
+from kist.cli.starting import opened
 from kist.settings import Settings, read_settings
 from kist.working import work_until
 
@@ -26,15 +26,11 @@ def command() -> None:
 
 
 async def _work(settings: Settings) -> None:
-    assembled = await assemble(settings)
-    kist = assembled.kist
-    try:
+    async with opened(settings) as assembled:
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         names = ", ".join(chore.name for chore in CHORES)
         click.echo(f"Working on {escaped(str(settings.home))}: jobs, {names}. Ctrl-C stops.")
-        await work_until(stopped, kist, assembled.work)
-    finally:
-        await kist.close()
+        await work_until(stopped, assembled.kist, assembled.work)
     click.echo("stopped", err=True)

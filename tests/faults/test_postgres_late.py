@@ -1,0 +1,52 @@
+"""A server that is started before its PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.servers.postgres import Cluster
+
+PATIENCE = 60.0
+WORKERS = [pytest.param("1", id="one process"), pytest.param("2", id="two processes")]
+
+
+def wait_for_words(log: Path, words: str) -> None:
+    until = time.monotonic() + PATIENCE
+    while words not in log.read_text():
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_a_server_waits_for_its_database(cluster: Cluster, tmp_path: Path, workers: str) -> None:
+    cluster.stop()
+    settings = {
+        "KIST_HOME": str(tmp_path / "home"),
+        "KIST_DATABASE": cluster.server.url,
+        "KIST_SECRET": "b7e1f0c4d2a893567e1f0c4d2a893567",
+    }
+    log = tmp_path / "log"
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            [sys.executable, "-m", "kist.cli", "serve", "--port", "0", "--workers", workers],
+            env={"PATH": os.environ["PATH"], **settings},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as server,
+    ):
+        try:
+            wait_for_words(log, "not started yet: the database cannot be reached right now")
+            cluster.start()
+            assert server.stdout is not None
+            assert server.stdout.readline().startswith("Kist serves http://127.0.0.1:")
+            server.terminate()
+            assert server.wait(PATIENCE) == 0
+        finally:
+            server.kill()
