@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,6 +137,14 @@ def database(postgres: PostgresServer) -> Iterator[str]:
 def free_port() -> int:
     """A TCP port of loopback that nobody listens on."""
     return find_free_port()
+
+
+@pytest.fixture
+def dead_port() -> Iterator[int]:
+    """A TCP port of loopback that nobody listens on, nor can until the test is over: it is bound here."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 @pytest.fixture

@@ -150,10 +150,10 @@ def test_kists_own_keys_never_go_there(tmp_path: Path, rgw: S3Server) -> None:
         assert rgw.key not in str(asked)
 
 
-def test_a_server_that_is_not_there_or_never_answers_ends_the_sync_in_good_time(tmp_path: Path, free_port: int) -> None:
+def test_a_server_that_is_not_there_or_never_answers_ends_the_sync_in_good_time(tmp_path: Path, dead_port: int) -> None:
     """Its caller waits for the end, so a job that begins is not as patient as one that has begun."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        ports = (free_port, silent.getsockname()[1])
+        ports = (dead_port, silent.getsockname()[1])
         listed = ",".join(f"internal:http://127.0.0.1:{port}" for port in ports)
         with mirroring(disk_settings(tmp_path, KIST_SYNC_ENDPOINTS=listed)) as mirror:
             for port in ports:

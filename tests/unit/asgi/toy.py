@@ -26,7 +26,7 @@ from kist.wire.problems import problem
 from kist.wire.reply import Reply
 from kist.wire.routes import BodyKind, Dialect, Needs, Route
 
-PATIENT = Deadlines(linger=0.5, notice=0.2, drain=2, tick=0.05)
+PATIENT = Deadlines(linger=30, notice=0.2, drain=2, tick=0.05)
 """Closes nobody who is only held up for a while, looks often and stops soon."""
 SIGNED_IN = {"Authorization": "Bearer ann"}
 
@@ -167,7 +167,7 @@ def served(
         yield served_kist, url
 
 
-def until(true: Callable[[], object], seconds: float = 10) -> None:
+def until(true: Callable[[], object], seconds: float = 30) -> None:
     """Come back when it is true."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -180,7 +180,7 @@ class Raw:
 
     def __init__(self, url: str, source: str = "127.0.0.1") -> None:
         parts = urlsplit(url)
-        self.socket = socket.create_connection((parts.hostname, parts.port), timeout=10, source_address=(source, 0))
+        self.socket = socket.create_connection((parts.hostname, parts.port), timeout=30, source_address=(source, 0))
         self.heard = b""
 
     def __enter__(self) -> Raw:

@@ -100,10 +100,10 @@ async def test_what_is_no_kist(body: bytes) -> None:
     assert "no Kist" in error.message
 
 
-async def test_nobody_is_there(free_port: int) -> None:
-    error = await read_file(f"http://127.0.0.1:{free_port}")
+async def test_nobody_is_there(dead_port: int) -> None:
+    error = await read_file(f"http://127.0.0.1:{dead_port}")
     assert type(error) is errors.Unavailable
-    assert str(free_port) in error.message
+    assert str(dead_port) in error.message
 
 
 @pytest.mark.parametrize("server", ["files.example.com", "ftp://x", "http://", "http://user:pw@x", "http://x?y"])

@@ -18,7 +18,7 @@ async def test_all_at_once() -> None:
         await both.wait()  # one after the other would wait for ever
         done.append(number)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await at_once([work(1), work(2)])
     assert sorted(done) == [1, 2]
 

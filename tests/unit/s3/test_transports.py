@@ -63,7 +63,7 @@ class Server:
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         with connection:
-            connection.settimeout(10)
+            connection.settimeout(60)
             try:
                 self._script(connection, number)
             except OSError:
@@ -89,11 +89,11 @@ class Both:
     def __init__(self, make: Callable[..., Transport]) -> None:
         self._make = make
 
-    def talk(self, *requests: Request, read_timeout: float = 5.0) -> list[tuple[int, Any, bytes]]:
+    def talk(self, *requests: Request, read_timeout: float = 30.0) -> list[tuple[int, Any, bytes]]:
         """The answers, read to their ends, one after the other over one transport."""
 
         async def talk() -> list[tuple[int, Any, bytes]]:
-            transport = self._make(connect_timeout=1.0, read_timeout=read_timeout)
+            transport = self._make(connect_timeout=30.0, read_timeout=read_timeout)
             try:
                 return [await self._one(transport, request) for request in requests]
             finally:
@@ -216,8 +216,8 @@ def test_a_redirect_is_an_answer_like_others(both: Both, serve: Any) -> None:
     assert server.connections == 1
 
 
-def test_nobody_listens(both: Both, free_port: int) -> None:
-    error = both.fails(Request("GET", f"http://127.0.0.1:{free_port}/", {}))
+def test_nobody_listens(both: Both, dead_port: int) -> None:
+    error = both.fails(Request("GET", f"http://127.0.0.1:{dead_port}/", {}))
     assert isinstance(error, StoreUnavailable)
 
 
@@ -260,7 +260,7 @@ def test_an_answer_that_may_take_longer(both: Both, serve: Any) -> None:
         connection.sendall(OK)
 
     server = serve(script)
-    assert both.talk(get(server)._replace(answer_within=5.0), read_timeout=0.2)[0][0] == 200
+    assert both.talk(get(server)._replace(answer_within=30.0), read_timeout=0.2)[0][0] == 200
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Le", OK[:-2], b"no HTTP at all\r\n\r\n"])
@@ -297,7 +297,7 @@ def test_a_reader_that_leaves_in_the_middle(both: Both, serve: Any) -> None:
     server = serve(script)
 
     async def leave() -> None:
-        transport = both._make(connect_timeout=1.0, read_timeout=5.0)
+        transport = both._make(connect_timeout=30.0, read_timeout=30.0)
         response = await transport.send(get(server))
         await response.block()
         await response.close()
