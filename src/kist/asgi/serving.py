@@ -91,14 +91,15 @@ def in_thread(make: Callable[[str], Starlette | Awaitable[Starlette]]) -> Iterat
                 raise
             ready.set_exception(error)
 
-    thread = threading.Thread(target=target, name="kist-server", daemon=True)
-    thread.start()
-    server = ready.result()
-    try:
-        yield url
-    finally:
-        server.should_exit = True
-        thread.join(server.drain + 2 * _LAST_WORDS)
+    with listener:  # which nobody closes when the start fails
+        thread = threading.Thread(target=target, name="kist-server", daemon=True)
+        thread.start()
+        server = ready.result()
+        try:
+            yield url
+        finally:
+            server.should_exit = True
+            thread.join(server.drain + 2 * _LAST_WORDS)
 
 
 @contextlib.asynccontextmanager
