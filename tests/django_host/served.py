@@ -35,7 +35,7 @@ APPLICATION = "tests.django_host.application"
 QUIET = ("--keep-alive=60", "--graceful-timeout=1", "--no-control-socket")
 SERVERS = {
     "wsgi": ("gunicorn", f"{APPLICATION}:wsgi", "--worker-class=gthread", f"--threads={THREADS}", *QUIET),
-    "asgi": ("uvicorn", f"{APPLICATION}:asgi", "--lifespan=off", "--no-access-log"),
+    "asgi": ("uvicorn", f"{APPLICATION}:asgi", "--lifespan=off", "--no-access-log", "--timeout-keep-alive=60"),
 }
 """How each kind is served, without where."""
 

@@ -20,6 +20,9 @@ from kist.django import turns  # noqa: E402
 from kist.django.turns import turn  # noqa: E402
 from kist.errors import CatalogueBusy  # noqa: E402
 
+PATIENT = 60.0
+"""Seconds for what comes at once, where the machine does not stand still meanwhile."""
+
 
 @pytest.fixture
 def alias(tmp_path: Path) -> Iterator[str]:
@@ -47,16 +50,19 @@ def taken(alias: str) -> Iterator[None]:
 
     def work() -> None:
         begun.set()
-        done.wait(5)
+        done.wait(PATIENT)
 
     other = in_thread(alias, work)
-    begun.wait(5)
-    yield
-    done.set()
-    other.join(5)
+    assert begun.wait(PATIENT)
+    try:
+        yield
+    finally:
+        done.set()
+        other.join(PATIENT)
 
 
-def test_one_thread_at_a_time(alias: str) -> None:
+def test_one_thread_at_a_time(alias: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "PATIENCE", PATIENT)
     inside: list[int] = []
     most: list[int] = []
 
@@ -74,7 +80,9 @@ def test_one_thread_at_a_time(alias: str) -> None:
 def test_a_thread_does_not_wait_for_itself(alias: str) -> None:
     with turn(alias), turn(alias):
         pass
-    in_thread(alias, lambda: None).join(5)
+    other = in_thread(alias, lambda: None)
+    other.join(PATIENT)
+    assert not other.is_alive()
 
 
 def test_nobody_waits_inside_a_transaction_of_the_callers(alias: str, monkeypatch: pytest.MonkeyPatch) -> None:

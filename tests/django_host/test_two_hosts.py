@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,8 @@ from tests.acceptance.served import Answer, Client, Serve, Site, disk_settings
 from tests.dialects.dabapps_holder import Uploader
 from tests.django_host.served import postgres_tables, under_asgi, under_wsgi
 from tests.servers.server import PostgresServer
+
+from kist.catalogues.postgresql import connections, pulse
 
 Both = tuple[Client, Client]
 
@@ -33,10 +36,22 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     server: PostgresServer = request.getfixturevalue("postgres")
     secret = "a secret of both kinds of servers alike"
     with (
+        unhurried(),
         postgres_tables(server.url) as url,
         serve(disk_settings(home, KIST_DATABASE=url, KIST_SECRET=secret, **more)) as found,
     ):
         yield found
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """The server of Kist waits for a PostgreSQL that stands still for some seconds: that it is quicker to refuse is
+    for others to test, and Django waits as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pulse, "LATE", 20.0)
+        for name in ("CONNECT_PATIENCE", "PATIENCE"):
+            patch.setattr(connections, name, 20.0)
+        yield
 
 
 @pytest.fixture
@@ -49,7 +64,7 @@ def at_once(*asks: Callable[[], Answer]) -> list[Answer]:
     start = threading.Barrier(len(asks))
 
     def one(ask: Callable[[], Answer]) -> Answer:
-        start.wait(10)
+        start.wait(60)
         return ask()
 
     with ThreadPoolExecutor(len(asks)) as pool:
