@@ -181,9 +181,15 @@ def test_unsigned_headers_smuggle_nothing(direct: Site, holder: Holder, way: str
 def test_an_expiry_that_the_holder_smuggles_in_ends_with_the_seal(direct: Site, holder: Holder, way: str) -> None:
     if SITES.get("swift") is not direct:
         pytest.skip("Swift alone obeys an unsigned x-delete-after")
-    ticket = begin(direct.ann, 1000, way)
-    assert holder.send(ticket, PNG, x_delete_after="2").status == 200
-    assert complete(direct.ann, ticket).status == 200
+    status = 0
+    for _ in range(5):
+        ticket = begin(direct.ann, 1000, way)
+        began = time.monotonic()
+        assert holder.send(ticket, PNG, x_delete_after="2").status == 200
+        status = complete(direct.ann, ticket).status
+        if status == 200 or time.monotonic() - began < 1:
+            break  # else it may have expired before: somebody was held up
+    assert status == 200
     time.sleep(3)
     assert direct.ann.content(ticket["file"]) == PNG
 

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +16,8 @@ import urllib3
 from tests.acceptance.holder import Holder, begin, complete
 from tests.acceptance.served import Client, Site, disk_settings, serving
 from tests.servers.daemon import suspended
+from tests.servers.databases import BACK_WITHIN
+from tests.servers.pauses import postgres_may_pause
 from tests.servers.postgres import Cluster
 from tests.servers.server import PostgresServer
 from tests.servers.tapped import COMMIT, Harm, tapped
@@ -29,10 +31,19 @@ from kist.system import SystemClock
 
 SECRET = "b7e1f0c4d2a893567e1f0c4d2a893567"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 992
+PATIENCE = 30.0
+TRIES = 3
 
 
 @pytest.fixture
-def site(database: str, tmp_path: Path) -> Iterator[Site]:
+def patient() -> Iterator[None]:
+    """A database that is held up is waited for: how soon callers are told of it is not what is tested."""
+    with postgres_may_pause():
+        yield
+
+
+@pytest.fixture
+def site(database: str, tmp_path: Path, patient: None) -> Iterator[Site]:
     with serving(disk_settings(tmp_path / "home", KIST_DATABASE=database, KIST_SECRET=SECRET)) as found:
         yield found
 
@@ -97,6 +108,7 @@ def test_shares_links_and_buckets(site: Site) -> None:
     assert [bucket["name"] for bucket in site.ann.call("GET", "/v1/buckets").json["items"]] == ["of-ann"]
 
 
+@pytest.mark.usefixtures("patient")
 def test_two_servers_on_one_database(database: str, tmp_path: Path) -> None:
     more = {"KIST_DATABASE": database, "KIST_SECRET": SECRET, "KIST_STORE": f"disk:{tmp_path / 'objects'}"}
     first_settings = disk_settings(tmp_path / "one", KIST_QUOTA_FILES="10", **more)
@@ -113,6 +125,7 @@ def test_two_servers_on_one_database(database: str, tmp_path: Path) -> None:
         assert all(one.ann.content(file["id"]) == b"x" for file in made)
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("mark", [COMMIT, b"INSERT INTO idempotency", b"UPDATE idempotency"])
 def test_answers_of_the_database_that_are_lost(database: str, tmp_path: Path, mark: bytes) -> None:
     """The request succeeds, or its client is told to try again and gets the one file by its Idempotency-Key."""
@@ -122,21 +135,51 @@ def test_answers_of_the_database_that_are_lost(database: str, tmp_path: Path, ma
             site.ann.put("0", b"what prepares the statements")
             for number in range(1, 4):
                 tap.harm(Harm.LOSE, mark)
-                path = f"/v1/files?name={number}"
-                for _ in range(20):
-                    key = f"key {number}"
+                path, key = f"/v1/files?name={number}", f"key {number}"
+                give_up = time.monotonic() + PATIENCE
+                while True:
                     answer = site.ann.call("POST", path, b"once", content_type="text/plain", idempotency_key=key)
                     if answer.status == 201:
                         break
                     assert answer.status in (503, 409), answer.body
                     assert answer.headers["retry-after"]
+                    assert time.monotonic() < give_up, answer.body
                     time.sleep(0.1)
-                assert answer.status == 201, answer.body
                 again = site.ann.call("POST", path, b"once", content_type="text/plain", idempotency_key=key)
                 assert again.json["id"] == answer.json["id"]
                 assert site.ann.content(answer.json["id"]) == b"once"
             assert tap.harmed > 0
             assert named(site.ann, "sort=name") == ["0", "1", "2", "3"]
+
+
+def told(site: Site, method: str, path: str, body: bytes | None = None) -> float:
+    """Seconds until a caller was told that the database does not answer."""
+    began = time.monotonic()
+    answer = site.ann.call(method, path, body)
+    assert (answer.status, answer.json["code"]) == (503, "catalogue_busy")
+    assert answer.headers["retry-after"]
+    return time.monotonic() - began
+
+
+def back(site: Site) -> float:
+    """Seconds until a database is used again that is there again."""
+    began = time.monotonic()
+    while site.nobody.call("GET", "/readyz").status != 200:
+        assert time.monotonic() < began + PATIENCE
+        time.sleep(0.1)
+    return time.monotonic() - began
+
+
+def in_time(took: Sequence[float], within: Sequence[float]) -> bool:
+    return all(seconds < most for seconds, most in zip(took, within, strict=True))
+
+
+def best(attempt: Callable[[], tuple[float, ...]], *within: float) -> None:
+    """Whatever is timed may be held up as well, so that one attempt in time will do."""
+    took = [attempt()]
+    while not in_time(took[-1], within) and len(took) < TRIES:
+        took.append(attempt())
+    assert in_time(took[-1], within), took
 
 
 def test_a_database_that_is_stopped_and_started(postgres: PostgresServer, tmp_path: Path) -> None:
@@ -146,48 +189,30 @@ def test_a_database_that_is_stopped_and_started(postgres: PostgresServer, tmp_pa
         url = cluster.server.url
         with serving(disk_settings(tmp_path / "home", KIST_DATABASE=url, KIST_SECRET=SECRET)) as site:
             kept = site.ann.put("kept.txt", b"kept")
-            cluster.stop(signal.SIGQUIT)
-            for method, path in (("POST", "/v1/files?name=lost"), ("GET", f"/v1/files/{kept['id']}")):
-                began = time.monotonic()
-                answer = site.ann.call(method, path, b"x" if method == "POST" else None)
-                assert (answer.status, answer.json["code"]) == (503, "catalogue_busy")
-                assert answer.headers["retry-after"]
-                assert time.monotonic() - began < 2
-            assert site.nobody.call("GET", "/readyz").status == 503
-            cluster.start()
-            give_up = time.monotonic() + 5
-            while site.nobody.call("GET", "/readyz").status != 200:
-                assert time.monotonic() < give_up
-                time.sleep(0.1)
+
+            def stopped_and_started() -> tuple[float, float, float]:
+                cluster.stop(signal.SIGQUIT)
+                writing = told(site, "POST", "/v1/files?name=lost", b"x")
+                reading = told(site, "GET", f"/v1/files/{kept['id']}")
+                assert site.nobody.call("GET", "/readyz").status == 503
+                cluster.start()
+                return writing, reading, back(site)
+
+            best(stopped_and_started, 2.0, 2.0, BACK_WITHIN)
             assert site.ann.content(kept["id"]) == b"kept"
             assert named(site.ann, "sort=name") == ["kept.txt"]
         cluster.stop()
 
 
-def in_time(took: tuple[float, float]) -> bool:
-    return took[0] < 2.0 and took[1] < 0.5
-
-
-def told_while_it_hangs(site: Site, cluster: Cluster, file_id: str) -> tuple[float, float]:
-    """Seconds until the first caller was told, who finds it out, and the next; it answers again afterwards."""
-
-    def told() -> float:
-        began = time.monotonic()
-        answer = site.ann.call("GET", f"/v1/files/{file_id}")
-        assert (answer.status, answer.json["code"]) == (503, "catalogue_busy")
-        assert answer.headers["retry-after"]
-        return time.monotonic() - began
-
+def told_while_it_hangs(site: Site, cluster: Cluster, file_id: str) -> tuple[float, float, float]:
+    """Seconds until the first caller was told, who finds it out, and the next, and until it was used again."""
     server = psutil.Process(cluster.pid)
     with suspended(server, *server.children()):
-        took = told(), told()
+        first = told(site, "GET", f"/v1/files/{file_id}")
+        following = told(site, "GET", f"/v1/files/{file_id}")
         assert site.nobody.call("GET", "/readyz").json["problems"] == {"database": "catalogue_busy"}
         assert site.nobody.call("GET", "/healthz").status == 200
-    give_up = time.monotonic() + 5
-    while site.nobody.call("GET", "/readyz").status != 200:
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
-    return took
+    return first, following, back(site)
 
 
 def test_a_database_that_hangs(postgres: PostgresServer, tmp_path: Path) -> None:
@@ -197,10 +222,7 @@ def test_a_database_that_hangs(postgres: PostgresServer, tmp_path: Path) -> None
         settings = disk_settings(tmp_path / "home", KIST_DATABASE=cluster.server.url, KIST_SECRET=SECRET)
         with serving(settings) as site:
             kept = site.ann.put("kept.txt", b"kept")
-            took = [told_while_it_hangs(site, cluster, kept["id"])]
-            while not in_time(took[-1]) and len(took) < 3:  # this process may have been held up as well
-                took.append(told_while_it_hangs(site, cluster, kept["id"]))
-            assert in_time(took[-1]), took
+            best(lambda: told_while_it_hangs(site, cluster, kept["id"]), 2.0, 0.5, BACK_WITHIN)
             assert site.ann.content(kept["id"]) == b"kept"
         cluster.stop()
 
@@ -223,14 +245,15 @@ async def findings(tmp_path: Path, url: str) -> dict[str, tuple[State, str]]:
     return {finding.check: (finding.state, finding.says) for finding in found}
 
 
-async def test_the_doctor_looks_at_the_database(database: str, tmp_path: Path, free_port: int) -> None:
+@pytest.mark.usefixtures("patient")
+async def test_the_doctor_looks_at_the_database(database: str, tmp_path: Path, dead_port: int) -> None:
     before = await findings(tmp_path, database)
     assert before["database"][0] is State.GOOD
     assert before["tables"][0] is State.DOUBTFUL
     environment = {"KIST_HOME": str(tmp_path / "home"), "KIST_DATABASE": database, "KIST_SECRET": SECRET}
     await (await build(read_settings(environment, tmp_path))).close()
     assert (await findings(tmp_path, database))["tables"] == (State.GOOD, "up to date")
-    nowhere = await asyncio.wait_for(findings(tmp_path, f"postgresql://kist:wordword@127.0.0.1:{free_port}/kist"), 10)
+    nowhere = await asyncio.wait_for(findings(tmp_path, f"postgresql://kist:wordword@127.0.0.1:{dead_port}/kist"), 10)
     assert nowhere["database"][0] is State.BAD
     refused = await findings(tmp_path, database.replace("@", "no@"))
     assert refused["database"][0] is State.BAD

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import urllib3
-from tests.acceptance.test_cli_serve import Served, key_in, served
+from tests.acceptance.test_cli_serve import PATIENT, Served, key_in, served
+from tests.acceptance.test_processes import until
 
 MOST = 60
 CALLERS = 8
@@ -25,6 +26,7 @@ def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Ser
     if request.param == "postgresql":
         names, workers = ["one", "two"], "2"
         settings["KIST_DATABASE"] = request.getfixturevalue("database")
+        settings |= PATIENT
         settings |= {"KIST_SECRET": "b7e1f0c4d2a893567e1f0c4d2a893567", "KIST_STORE": f"disk:{tmp_path / 'objects'}"}
     with ExitStack() as stack:
         found = []
@@ -52,9 +54,12 @@ def test_all_processes_together_allow_what_is_set(servers: list[Served]) -> None
     began = time.monotonic()
     key = urllib3.make_headers(basic_auth=f":{key_in(servers[0].greeting)}")
     found = asked(servers, MOST * 3, key)
-    more = int((time.monotonic() - began) * MOST / 3600) + 1
     assert set(found) == {200, 429}
     # What one process has borrowed and not used is not there for another: at most a tenth for each of the four.
-    assert MOST * 0.6 <= found[200] <= MOST + more
-    assert asked(servers, MOST, key)[200] <= more, "nobody has any left"
-    assert asked(servers, 4, {"Authorization": "Bearer kist_no_key"})[429] == 4, "of the address as well"
+    assert found[200] >= MOST * 0.6
+    allowed = late = found[200]
+    while late:  # until nobody has any left, not even a process that was held up with what it had borrowed
+        assert allowed <= MOST + int((time.monotonic() - began) * MOST / 3600) + 1
+        late = asked(servers, MOST, key)[200]
+        allowed += late
+    until(lambda: asked(servers, 4, {"Authorization": "Bearer kist_no_key"})[429] == 4)  # of the address as well

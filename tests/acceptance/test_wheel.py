@@ -46,17 +46,18 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
     assert {"kist/django/static/kist/direct-upload.js", "kist/django/templates/kist/direct_upload.html"} <= set(names)
 
 
-def test_the_installed_wheel_serves(installed: Path, tmp_path: Path, free_port: int) -> None:
+def test_the_installed_wheel_serves(installed: Path, tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "KIST_HOME": str(tmp_path / "home")}
-    command = [str(installed / "kist"), "serve", "--port", str(free_port)]
+    command = [str(installed / "kist"), "serve", "--port", "0"]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
+            url = next(found[1] for line in server.stdout if (found := re.search(r"serves (http://\S+)", line)))
             key = next(found[0] for line in server.stdout if (found := re.search(r"kist_[0-9a-f]+_[\w-]+", line)))
             pool = urllib3.PoolManager(retries=urllib3.Retry(connect=20, backoff_factor=0.1))
             reply = pool.request(
                 "POST",
-                f"http://127.0.0.1:{free_port}/v1/files?name=hello.txt",
+                f"{url}/v1/files?name=hello.txt",
                 body=b"hello",
                 headers={"authorization": f"Bearer {key}"},
             )

@@ -6,7 +6,6 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -15,9 +14,8 @@ from tests.acceptance.holder import Holder, begin, complete
 from tests.acceptance.served import Answer, Client, Serve, Site, disk_settings
 from tests.dialects.dabapps_holder import Uploader
 from tests.django_host.served import postgres_tables, under_asgi, under_wsgi
+from tests.servers.pauses import postgres_may_pause
 from tests.servers.server import PostgresServer
-
-from kist.catalogues.postgresql import connections, pulse
 
 Both = tuple[Client, Client]
 
@@ -36,22 +34,11 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     server: PostgresServer = request.getfixturevalue("postgres")
     secret = "a secret of both kinds of servers alike"
     with (
-        unhurried(),
+        postgres_may_pause(),  # Django waits for it as well
         postgres_tables(server.url) as url,
         serve(disk_settings(home, KIST_DATABASE=url, KIST_SECRET=secret, **more)) as found,
     ):
         yield found
-
-
-@contextmanager
-def unhurried() -> Iterator[None]:
-    """The server of Kist waits for a PostgreSQL that stands still for some seconds: that it is quicker to refuse is
-    for others to test, and Django waits as well."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pulse, "LATE", 20.0)
-        for name in ("CONNECT_PATIENCE", "PATIENCE"):
-            patch.setattr(connections, name, 20.0)
-        yield
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from kist.testing.clock import FakeClock
 
 T = TypeVar("T")
 
+PATIENCE = 30.0
 BACK_WITHIN = 5.0
 """Seconds after which a database that answers again has to be used again."""
 
@@ -123,9 +124,11 @@ async def _session(url: str, statement: str, *values: str) -> AsyncIterator[None
 
 
 async def waiting(url: str) -> int:
-    """The process id of a backend that waits for a row."""
-    for _ in range(200):
-        if rows := await ask(url, "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+    """The process id of a backend of this database that waits for a lock."""
+    question = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    give_up = time.monotonic() + PATIENCE
+    while time.monotonic() < give_up:
+        if rows := await ask(url, question):
             return int(rows[0][0])
         await asyncio.sleep(0.02)
     raise AssertionError("nobody waits")

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,10 +118,3 @@ def _as_nobody() -> tuple[str, ...]:
     if os.getuid() != 0:
         return ()
     return ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
-
-
-def wait_for_end(pid: int, patience: float = 10.0) -> None:
-    """Return when no process has this id any longer."""
-    give_up = time.monotonic() + patience
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < give_up:
-        time.sleep(0.01)

@@ -23,6 +23,7 @@ _METADATA = b"x" * 2048  # an object's own is kept in extended attributes
 
 # With a single replica patience takes the place of the others: Swift's usual timeouts make a busy machine answer 503,
 # and leave an object that was written out of the lists for ever, because nothing runs here that would add it later.
+# A cache that is not waited for would go on saying that a bucket is not there.
 # Errors are logged to standard error; nobody listens on port 9, where the copy for the system's log goes.
 _COMMON = """
 [DEFAULT]
@@ -64,6 +65,9 @@ use = egg:swift#gatekeeper
 [filter:cache]
 use = egg:swift#memcache
 memcache_servers = 127.0.0.1:{memory_port}
+connect_timeout = 20
+pool_timeout = 20
+io_timeout = 20
 [filter:listing_formats]
 use = egg:swift#listing_formats
 [filter:s3api]

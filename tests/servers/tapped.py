@@ -10,6 +10,7 @@ from enum import Enum
 from urllib.parse import urlsplit
 
 COMMIT = b"COMMIT\0"
+PATIENCE = 30.0
 
 
 class Harm(Enum):
@@ -139,8 +140,8 @@ def tapped(target: str) -> Iterator[Tap]:
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
-    ready.wait(10)
     try:
+        assert ready.wait(PATIENCE)
         yield tap
     finally:
         loop.call_soon_threadsafe(done.set)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,6 +27,12 @@ from tests.servers.users import restricted
 def server(request: pytest.FixtureRequest) -> S3Server:
     found: S3Server = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def bucket() -> str:
+    """The name of a bucket that is not there."""
+    return f"servers-{uuid.uuid4().hex[:12]}"
 
 
 @contextmanager
@@ -49,30 +56,30 @@ def s3(server: S3Server) -> Iterator[Any]:
         client.close()
 
 
-def test_an_object_comes_back_as_it_went(server: S3Server) -> None:
+def test_an_object_comes_back_as_it_went(server: S3Server, bucket: str) -> None:
     with s3(server) as client:
-        client.create_bucket(Bucket="there-and-back")
-        client.put_object(Bucket="there-and-back", Key="a/ü", Body=b"bytes")
-        with client.get_object(Bucket="there-and-back", Key="a/ü")["Body"] as body:
+        client.create_bucket(Bucket=bucket)
+        client.put_object(Bucket=bucket, Key="a/ü", Body=b"bytes")
+        with client.get_object(Bucket=bucket, Key="a/ü")["Body"] as body:
             assert body.read() == b"bytes"
 
 
-def test_a_wrong_secret_is_refused(server: S3Server) -> None:
+def test_a_wrong_secret_is_refused(server: S3Server, bucket: str) -> None:
     with s3(replace(server, secret="wrong" * 8)) as client, pytest.raises(ClientError) as refused:
-        client.create_bucket(Bucket="never")
+        client.create_bucket(Bucket=bucket)
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
     assert refused.value.response["Error"]["Code"] == "SignatureDoesNotMatch"
 
 
-def test_a_presigned_put_is_taken_as_it_was_signed_only(server: S3Server) -> None:
-    signed = {"Bucket": "presigned", "Key": "a", "ContentType": "text/plain", "ContentLength": 5}
+def test_a_presigned_put_is_taken_as_it_was_signed_only(server: S3Server, bucket: str) -> None:
+    signed = {"Bucket": bucket, "Key": "a", "ContentType": "text/plain", "ContentLength": 5}
     with s3(server) as client:
-        client.create_bucket(Bucket="presigned")
+        client.create_bucket(Bucket=bucket)
         url = client.generate_presigned_url("put_object", Params=signed)
         assert _put(url, "text/plain") == 200
         assert _put(url, "text/html") == 403
-        assert _put(url.replace("/presigned/a?", "/presigned/b?"), "text/plain") == 403
-        found = client.list_objects_v2(Bucket="presigned")["Contents"]
+        assert _put(url.replace(f"/{bucket}/a?", f"/{bucket}/b?"), "text/plain") == 403
+        found = client.list_objects_v2(Bucket=bucket)["Contents"]
     assert [(each["Key"], each["Size"]) for each in found] == [("a", 5)]
 
 
@@ -83,18 +90,18 @@ def _put(url: str, media_type: str) -> int:
 
 # Swift's users stand in its configuration from the start, and its access lists speak of whole buckets only.
 @pytest.mark.parametrize("server", ["rgw", "ministack"], indirect=True)
-def test_a_restricted_user_may_do_what_its_policy_says_and_no_more(server: S3Server) -> None:
-    incoming = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::rights/in/*"}
+def test_a_restricted_user_may_do_what_its_policy_says_and_no_more(server: S3Server, bucket: str) -> None:
+    incoming = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/in/*"}
     user = restricted(server, [incoming])
     with s3(server) as owner:
-        owner.create_bucket(Bucket="rights")
-        owner.put_object(Bucket="rights", Key="in/owners", Body=b"x")
+        owner.create_bucket(Bucket=bucket)
+        owner.put_object(Bucket=bucket, Key="in/owners", Body=b"x")
     with s3(user) as client:
-        client.put_object(Bucket="rights", Key="in/a", Body=b"x")
+        client.put_object(Bucket=bucket, Key="in/a", Body=b"x")
         with pytest.raises(ClientError, match="AccessDenied"):
-            client.put_object(Bucket="rights", Key="elsewhere", Body=b"x")
+            client.put_object(Bucket=bucket, Key="elsewhere", Body=b"x")
         with pytest.raises(ClientError, match="AccessDenied"):
-            client.get_object(Bucket="rights", Key="in/owners")
+            client.get_object(Bucket=bucket, Key="in/owners")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +127,7 @@ def test_no_server_outlives_whoever_asked_for_it(name: str, where: str, request:
         port = int(asker.stdout.readline())
         assert listens(port)
         asker.kill()
-    give_up = time.monotonic() + 15
+    give_up = time.monotonic() + 60
     while listens(port) and time.monotonic() < give_up:
         time.sleep(0.05)
     assert not listens(port)
