@@ -31,6 +31,8 @@ MAX_LINGER = 4 << 20
 MAX_WAITING = 32
 """Requests that may wait behind the one that is being answered: what came with one read is parsed whole."""
 WRITE_HIGH = 1 << 20
+_TURN = 0.01
+"""Seconds in which a loop that is not held up reads what has come."""
 
 
 class Connection(asyncio.Protocol):
@@ -323,7 +325,11 @@ class Connection(asyncio.Protocol):
         """The server stops: answer what is under way, then part. An idle client is given notice first."""
         self.stopping = True
         if self._current is None:
-            self.loop.call_later(self._watch.limits.notice, self._close_if_idle)
+            self.loop.call_later(self._watch.limits.notice, self._end_notice)
+
+    def _end_notice(self) -> None:
+        # Not at once: when the loop was held up, a request may have come that it has not read yet.
+        self.loop.call_later(_TURN, self._close_if_idle)
 
     def _close_if_idle(self) -> None:
         if self._current is None and not self._transport.is_closing():

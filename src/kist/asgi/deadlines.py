@@ -110,10 +110,15 @@ class Watch:
         self._watched.discard(connection)
 
     async def look(self) -> None:
-        """Look until cancelled."""
+        """Look until cancelled. After the loop was held up one look is left out: what came meanwhile is read first."""
         loop = asyncio.get_running_loop()
+        looked, left_out = loop.time(), False
         while True:
             await asyncio.sleep(self.limits.tick)
             now = loop.time()
+            left_out = not left_out and now - looked > 2 * self.limits.tick
+            looked = now
+            if left_out:
+                continue
             for connection in tuple(self._watched):
                 connection.check(now)
