@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.servers.pauses import postgres_may_pause
 from tests.servers.postgres import Cluster
 from tests.servers.server import PostgresServer
+
+from kist.catalogues.postgresql import connections, runner
 
 
 @pytest.fixture
@@ -19,3 +22,17 @@ def cluster(postgres: PostgresServer) -> Iterator[Cluster]:
         made.start()
         yield made
         made.stop()
+
+
+@pytest.fixture
+def patient() -> Iterator[None]:
+    """A PostgreSQL that stands still for some seconds, or a process of it, is waited for."""
+    with postgres_may_pause():
+        yield
+
+
+@pytest.fixture
+def long_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that others hold are waited for as long as it takes."""
+    monkeypatch.setitem(connections._SESSION, "lock_timeout", "60000")
+    monkeypatch.setattr(runner, "WRITE_PATIENCE", 60.0)

@@ -212,6 +212,7 @@ def test_program(home: Home, tmp_path: Path) -> None:
     assert spoilt.stdout.startswith("I2: ")
 
 
+@pytest.mark.usefixtures("patient")
 def test_rows_in_postgresql(database: str, tmp_path: Path) -> None:
     site = Site(tmp_path / "home", {}, Folder(tmp_path / "home" / "objects"), server=f"{database}?connections=2")
     site.fill()

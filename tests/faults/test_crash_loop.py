@@ -17,6 +17,7 @@ from tests.faults.rig.load import at_work, one_of
 from tests.faults.rig.process import serving
 from tests.faults.rig.site import Site, disk_site
 from tests.servers.daemon import free_port
+from tests.unit.asgi.toy import until
 
 CLIENTS = 6
 
@@ -26,10 +27,12 @@ def kill_again_and_again(site: Site, kills: int, seed: int) -> None:
     dice, port = random.Random(seed), free_port()
     clients = [site.client(f"http://127.0.0.1:{port}", timeout=20) for _ in range(CLIENTS)]
     options = ("--port", str(port), "--lease", "1", "--grace", "1", "--every", "0.3")
-    with at_work([partial(one_of, (client,)) for client in clients], seed):
-        for _ in range(kills):
+    with at_work([partial(one_of, (client,)) for client in clients], seed) as workers:
+        for left in reversed(range(kills)):
             with serving(site.settings, *options) as server:
                 time.sleep(dice.uniform(0.05, 1.5))
+                if not left:
+                    until(lambda: sum(len(worker.files) for worker in workers) > 3 * CLIENTS)
                 server.kill()
 
 

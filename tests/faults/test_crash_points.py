@@ -9,6 +9,7 @@ knows (P8); a replacement before (X1) and after (X2) its swap, a removal (X4), a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -197,8 +198,12 @@ def check_refusal(answer: Answer) -> None:
 @pytest.mark.parametrize("point", [UNTIL_READY[1], UNTIL_READY[4], UNTIL_READY[5], pytest.param(READY, id="P7 ready")])
 def test_put_that_hangs(site: Site, point: str) -> None:
     """The client loses patience; others are served meanwhile; a kill ends it."""
-    with serving(site.settings, failpoints=f"{point}:hang") as server:
-        assert site.client(server.url, timeout=1).put("new", NEW, chunked=True) is None
+    with serving(site.settings, failpoints=f"{point}:hang") as server, ThreadPoolExecutor(1) as beside:
+        client = site.client(server.url)
+        put = beside.submit(client.put, "new", NEW, chunked=True)
+        server.wait_said(f"failpoint {point}:hang")
+        client.leave()
+        assert put.result() is None
         assert site.client(server.url).content(site.kept).body == OLD
         server.kill()
     check_recovery(site, {"kept": OLD, "new": NEW} if point == READY else {"kept": OLD})

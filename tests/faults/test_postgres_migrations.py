@@ -21,10 +21,13 @@ from kist.catalogues.sql.schema import TABLES
 from kist.errors import CatalogueBusy, KistError, Misconfigured
 from kist.testing.clock import FakeClock
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 MIGRATE = """
 import asyncio, sys
-from kist.catalogues.postgresql import bring_up_to_date
+from kist.catalogues.postgresql import bring_up_to_date, connections
 from kist.system import SystemClock
+connections.CONNECT_PATIENCE = 20.0
 print(*asyncio.run(bring_up_to_date(sys.argv[1], SystemClock())))
 """
 ALL = tuple(known_migrations().values())
@@ -84,7 +87,7 @@ async def test_a_process_that_is_killed_gives_up_its_lock(database: str) -> None
         await waiting(database)
         process.send_signal(signal.SIGKILL)
         await process.wait()
-    assert await asyncio.wait_for(bring_up_to_date(database, FakeClock()), 20) == ALL[1:]
+    assert await asyncio.wait_for(bring_up_to_date(database, FakeClock()), 30) == ALL[1:]
     async with opened(database) as catalogue:
         await catalogue.ping()
 

@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.faults.rig.pauses import soon
 from tests.servers.databases import ask, execute, holding, opened, waiting
 
 from kist.catalogues.postgresql.address import read_url
@@ -17,7 +18,10 @@ from kist.model.changes import Add, Count, Counter, Swap
 from kist.model.query import FileQuery, Sort
 from kist.testing.catalogue_samples import a_file, at, changed
 
+pytestmark = pytest.mark.usefixtures("patient")
 
+
+@pytest.mark.usefixtures("long_locks")
 async def test_a_lock_of_others_is_waited_for(database: str) -> None:
     async with opened(database) as catalogue:
         file = a_file()
@@ -34,11 +38,17 @@ async def test_a_lock_that_stays_is_not_waited_for_too_long(database: str) -> No
     async with opened(database) as catalogue:
         file, added = a_file(), a_file()
         await catalogue.commit(Add(file))
-        async with holding(database, file.id):
+
+        async def wait() -> float:
             began = time.monotonic()
             with pytest.raises(CatalogueBusy):
                 await catalogue.commit(Add(added), Swap(file, changed(file, name="new")))
-            assert 4 < time.monotonic() - began < 8
+            took = time.monotonic() - began
+            assert took > 4
+            return took
+
+        async with holding(database, file.id):
+            await soon(8, wait)
         assert await catalogue.some_files([file.id, added.id]) == {file.id: file}
 
 
@@ -46,14 +56,20 @@ async def test_a_pool_that_is_exhausted(database: str) -> None:
     async with opened(f"{database}?connections=2") as catalogue:
         file = a_file()
         await catalogue.commit(Add(file))
-        async with holding(database, file.id):
-            stuck = [asyncio.create_task(catalogue.commit(Swap(file, changed(file, name=f"{n}")))) for n in range(2)]
-            await waiting(database)
-            began = time.monotonic()
-            outcomes = await asyncio.gather(*(catalogue.file(file.id) for _ in range(20)), return_exceptions=True)
-            assert time.monotonic() - began < 7
-            assert {type(outcome) for outcome in outcomes} <= {CatalogueBusy, type(file)}
-        await asyncio.wait(stuck)
+
+        async def exhaust() -> float:
+            async with holding(database, file.id):
+                swaps = (Swap(file, changed(file, name=f"{n}")) for n in range(2))
+                stuck = [asyncio.create_task(catalogue.commit(swap)) for swap in swaps]
+                await waiting(database)
+                began = time.monotonic()
+                outcomes = await asyncio.gather(*(catalogue.file(file.id) for _ in range(20)), return_exceptions=True)
+                took = time.monotonic() - began
+                assert {type(outcome) for outcome in outcomes} <= {CatalogueBusy, type(file)}
+            await asyncio.wait(stuck)
+            return took
+
+        await soon(7, exhaust)
         assert await catalogue.file(file.id) in [file, *(changed(file, name=f"{n}") for n in range(2))]
         await asyncio.gather(*(catalogue.commit(Add(a_file())) for _ in range(20)))
 
@@ -111,7 +127,7 @@ async def test_callers_who_leave_leave_nothing_behind(database: str) -> None:
             commit.cancel()
             question.cancel()
             await asyncio.wait([commit, question])
-        await asyncio.wait_for(asyncio.gather(*(catalogue.ping() for _ in range(4))), 5)
+        await asyncio.wait_for(asyncio.gather(*(catalogue.ping() for _ in range(4))), 30)
         assert len((await catalogue.files(FileQuery(visible_to="ann", limit=1000))).items) % 2 == 0
     rows = await ask(database, "SELECT 1 FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
     assert rows == []

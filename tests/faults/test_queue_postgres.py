@@ -23,6 +23,7 @@ from kist.model.job import JobState, SyncOptions
 from kist.model.place import Place
 from kist.service.kist import Kist
 from kist.settings import read_settings
+from kist.testing.failpoints import VARIABLE
 
 ROOT = Actor("root", Role.ADMIN)
 JOBS = 40
@@ -43,15 +44,21 @@ async def kist(environment: dict[str, str], tmp_path: Path) -> AsyncIterator[Kis
 
 
 @contextmanager
-def workers(count: int, environment: dict[str, str], log: Path) -> Iterator[list[subprocess.Popen[str]]]:
-    """Worker processes whose every call of the store takes a while, and is written down."""
+def workers(environment: dict[str, str], log: Path, *failpoints: str) -> Iterator[list[subprocess.Popen[str]]]:
+    """Worker processes, one for each of ``failpoints``, whose every call of the store takes a while, and is written
+    down."""
     command = [sys.executable, "-m", "tests.faults.crash.worker", str(log), "--lease", "8", "--slow", "0.1"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KIST_")} | environment
     processes = [
         subprocess.Popen(
-            command, env=kept, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command,
+            env=kept | {VARIABLE: points},
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
-        for _ in range(count)
+        for points in failpoints
     ]
     try:
         for process in processes:
@@ -75,6 +82,7 @@ async def until_ended(database: str, count: int) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.usefixtures("patient")
 async def test_workers_that_are_killed(kist: Kist, environment: dict[str, str], database: str, tmp_path: Path) -> None:
     for number in range(JOBS):
         folder = tmp_path / "sources" / f"{number}"
@@ -83,7 +91,9 @@ async def test_workers_that_are_killed(kist: Kist, environment: dict[str, str], 
             (folder / f"{name}").write_text(f"{number} {name}")
         await kist.jobs.start(ROOT, str(folder), f"kist/copies/{number}", SyncOptions())
     log = tmp_path / "calls"
-    with workers(4, environment, log) as processes:
+    # The first two come to no end with one of their jobs, so they are at work whenever they are killed.
+    stuck = "store.put:before:3:hang"
+    with workers(environment, log, stuck, stuck, "", "") as processes:
         await until_ended(database, 6)
         for victim in processes[:2]:
             victim.send_signal(signal.SIGKILL)

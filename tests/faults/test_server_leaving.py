@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.asgi.toy import Raw, ToyKist, served, until
+from msgspec.structs import replace
+from tests.unit.asgi.toy import PATIENT, Raw, ToyKist, served, until
 
 from kist.asgi.exchange import READ_HIGH
 from kist.errors import Incomplete
@@ -45,7 +46,8 @@ def test_half_a_body_is_incomplete(leave: Callable[[Raw], None], framing: str) -
 
 
 def test_a_half_closed_client_still_gets_its_answer() -> None:
-    with served() as (_, url), Raw(url) as raw:
+    soon = replace(PATIENT, linger=0.5)  # nobody can hear when a client that has said its last word goes
+    with served(deadlines=soon) as (_, url), Raw(url) as raw:
         raw.say(*POST, "Content-Length: 100", body=b"x" * 50)
         raw.socket.shutdown(socket.SHUT_WR)
         assert raw.answer()[0] == 409
@@ -150,7 +152,7 @@ from kist.asgi.serving import address_of, bind, run, serve
 
 async def main():
     listener = bind("127.0.0.1", 0)
-    app = make(ToyKist(), deadlines=Deadlines(drain=float(sys.argv[1]), notice=2))
+    app = make(ToyKist(), deadlines=Deadlines(drain=float(sys.argv[1]), notice=float(sys.argv[2])))
     await serve(app, listener, started=lambda: print(address_of(listener), flush=True))
 
 run(main())
@@ -160,9 +162,9 @@ run(main())
 class Child:
     """A server in a process of its own."""
 
-    def __init__(self, drain: float) -> None:
+    def __init__(self, drain: float, notice: float = 2) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVER, str(drain)],
+            [sys.executable, "-c", SERVER, str(drain), str(notice)],
             stdout=subprocess.PIPE,
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
@@ -230,14 +232,23 @@ def test_stopping_loses_no_upload_and_takes_no_new_connection() -> None:
 
 
 def test_an_idle_connection_hears_that_the_server_stops() -> None:
-    with Child(drain=30) as child, Raw(child.url) as raw, Raw(child.url) as idle:
+    with Child(drain=30, notice=20) as child, Raw(child.url) as raw:
         raw.say("GET /healthz HTTP/1.1", "Host: k")
         assert raw.answer()[0] == 200
         child.stop_listening()
         raw.say(*POST, "Content-Length: 3", body=b"abc")
         status, headers, _ = raw.answer()
         assert (status, headers["connection"]) == (201, "close")  # the last that is answered there
-        assert idle.rest() == b""
+        assert raw.rest() == b""
+        assert child.process.wait(30) == 0
+
+
+def test_an_idle_connection_is_closed_when_the_server_stops() -> None:
+    with Child(drain=30, notice=0.5) as child, Raw(child.url) as raw, Raw(child.url) as idle:
+        raw.say("GET /healthz HTTP/1.1", "Host: k")
+        assert raw.answer()[0] == 200
+        child.stop()
+        assert (raw.rest(), idle.rest()) == (b"", b"")
         assert child.process.wait(30) == 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -76,6 +77,7 @@ class Client:
         self._key = key
         self._ledger = ledger
         self._timeout = timeout
+        self._connections: set[http.client.HTTPConnection] = set()
 
     def put(self, name: str, data: bytes, *, chunked: bool = False, repeat: str | None = None) -> Answer | None:
         """Upload a new file; None when there was no answer."""
@@ -106,6 +108,7 @@ class Client:
     ) -> Answer:
         """One request. ``NoAnswer``."""
         connection = http.client.HTTPConnection(self._address, timeout=self._timeout)
+        self._connections.add(connection)
         try:
             headers = {"Authorization": f"Bearer {self._key}", **(headers or {})}
             connection.request(method, path, sent, headers, encode_chunked=not isinstance(sent, bytes | None))
@@ -118,7 +121,14 @@ class Client:
         except (OSError, http.client.HTTPException) as error:
             raise NoAnswer(str(error)) from error
         finally:
+            self._connections.discard(connection)
             connection.close()
+
+    def leave(self) -> None:
+        """Hang up on what is under way: called from another thread."""
+        for connection in tuple(self._connections):
+            if connection.sock is not None:
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
     def _body(self, data: bytes, chunked: bool) -> bytes | Iterator[bytes]:
         return body(data, chunked) if not self._pause else paused(data, self._pause)

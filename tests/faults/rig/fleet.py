@@ -29,6 +29,7 @@ class Program:
     def __init__(self, site: Site, name: str, *arguments: str, says: str) -> None:
         self._environment = {each: value for each, value in os.environ.items() if not each.startswith("KIST_")}
         self._environment |= site.settings | {"KIST_HOME": str(site.home.with_name(name)), "PYTHONUNBUFFERED": "1"}
+        self._environment |= {"PYTHONPATH": str(REPOSITORY / "tests" / "servers" / "patience")}
         self._arguments = arguments
         self._says = says
         self.log = site.home.with_name(f"{name}.log")
@@ -60,7 +61,12 @@ class Program:
             dice.choice(self.children()).kill()
 
     def kill(self) -> None:
-        """SIGKILL to all of it. The first goes first, or it would begin others."""
+        """SIGKILL to all of it. The first is stopped and goes first, or it would begin others."""
+        with suppress(psutil.NoSuchProcess):
+            first = psutil.Process(self._process.pid)
+            first.suspend()
+            while first.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
+                time.sleep(0.001)
         children = self.children()
         self._process.kill()
         for child in children:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,6 +38,13 @@ class Server:
     def wait_killed(self) -> bool:
         """Wait for the end; whether it was by SIGKILL."""
         return self._process.wait(PATIENCE) == -signal.SIGKILL
+
+    def wait_said(self, words: str) -> None:
+        """Return when its log has these words."""
+        give_up = time.monotonic() + PATIENCE
+        while words not in self.log.read_text():
+            assert time.monotonic() < give_up, self.log.read_text()[-2000:]
+            time.sleep(0.02)
 
     @property
     def pid(self) -> int:
