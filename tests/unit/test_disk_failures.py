@@ -19,7 +19,7 @@ import pytest
 
 from kist.drive import drive, right_here
 from kist.errors import Corrupt, KistError, Misconfigured, StoreFull, StoreRefused, StoreUnavailable
-from kist.model.content import PutRules
+from kist.model.content import OpenParts, PutRules
 from kist.model.place import Place
 from kist.ports.wiring import Aside, Wiring
 from kist.stores.disk import DiskStore, connect
@@ -53,6 +53,25 @@ def as_before(store: DiskStore, root: Path) -> bool:
 
     files = [path for path in root.rglob("*") if path.is_file()]
     return drive(whole()) == b"old bytes" and files == [root / ONE.bucket / ONE.key]
+
+
+def test_what_makes_room_takes_none(store: DiskStore, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk without an inode left, on which no multipart upload has ever begun."""
+
+    def mkdir(*named: object, **more: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def open_ones() -> list[OpenParts]:
+        return [one async for one in store.open_parts(ONE.bucket)]
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    assert drive(open_ones()) == []
+    drive(store.drop_parts(ONE, "0" * 32))
+    drive(store.clear(ONE))
+    drive(store.erase(ONE))
+    assert [path for path in root.rglob("*") if path.is_file()] == []
+    with pytest.raises(StoreFull):
+        drive(store.start_parts(ONE, PutRules()))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +168,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from kist.drive import drive, right_here
-from kist.model.content import PutRules
+from kist.model.content import OpenParts, PutRules
 from kist.model.place import Place
 from kist.stores.disk import DiskStore
 from kist.system import SystemClock, SystemIds

@@ -99,7 +99,8 @@ class Joined(Draft):
 def start(root: Path, place: Place, token: str, started: int) -> str:
     """Make the folder of a new upload, durably, and return the upload's id. ``BucketMissing``."""
     os.close(open_bucket(root, place.bucket))
-    with _all_uploads(root) as here:
+    here = _make_all(root)
+    try:
         name = _folder_of(place, token)
         os.mkdir(name, 0o700, dir_fd=here)
         upload = os.open(name, FOLDER, dir_fd=here)
@@ -109,6 +110,8 @@ def start(root: Path, place: Place, token: str, started: int) -> str:
         finally:
             os.close(upload)
         os.fsync(here)
+    finally:
+        os.close(here)
     return token
 
 
@@ -164,16 +167,18 @@ def drop(root: Path, place: Place, parts_id: str) -> None:
     """End an upload and remove its folder, whatever is in it. Absent is fine."""
     if _ID.fullmatch(parts_id):
         with _all_uploads(root) as here:
-            _remove(here, _folder_of(place, parts_id))
+            if here is not None:
+                _remove(here, _folder_of(place, parts_id))
 
 
 @translated
 def clear(root: Path, place: Place) -> None:
     """End all uploads of ``place``, also those whose folders a crash left half made or half removed."""
     with _all_uploads(root) as here:
-        for name in os.listdir(here):
-            if name.startswith(f"{mark(place)}-"):
-                _remove(here, name)
+        if here is not None:
+            for name in os.listdir(here):
+                if name.startswith(f"{mark(place)}-"):
+                    _remove(here, name)
 
 
 @translated
@@ -181,6 +186,8 @@ def uploads(root: Path, bucket: str, prefix: str) -> list[OpenParts]:
     """The uploads that are open under ``prefix``, by key. ``BucketMissing``."""
     os.close(open_bucket(root, bucket))
     with _all_uploads(root) as here:
+        if here is None:
+            return []
         found = [(name, record) for name in os.listdir(here) if (record := _read_record(here, name))]
     shown = [
         OpenParts(key=place.key, parts_id=name.rpartition("-")[2], started=modified_of(status))
@@ -204,21 +211,33 @@ def _name_of(number: int) -> str:
 
 
 @contextmanager
-def _all_uploads(root: Path) -> Iterator[int]:
-    """The folder of all uploads, made when there is none yet."""
+def _all_uploads(root: Path) -> Iterator[int | None]:
+    """The folder of all uploads; None where none has ever begun. Making one to look takes room that may be lacking."""
+    temporary = open_temporary(root)
+    try:
+        here = os.open(PARTS, FOLDER, dir_fd=temporary)
+    except FileNotFoundError:
+        here = None
+    finally:
+        os.close(temporary)
+    try:
+        yield here
+    finally:
+        if here is not None:
+            os.close(here)
+
+
+def _make_all(root: Path) -> int:
+    """The folder of all uploads, made durably when there is none yet."""
     temporary = open_temporary(root)
     try:
         with suppress(FileExistsError):
             os.mkdir(PARTS, 0o700, dir_fd=temporary)
             os.fsync(temporary)
             _sync_root(root)  # the folder of temporary files may be as new
-        here = os.open(PARTS, FOLDER, dir_fd=temporary)
+        return os.open(PARTS, FOLDER, dir_fd=temporary)
     finally:
         os.close(temporary)
-    try:
-        yield here
-    finally:
-        os.close(here)
 
 
 def _sync_root(root: Path) -> None:
@@ -234,6 +253,8 @@ def _open_upload(root: Path, place: Place, parts_id: str) -> int:
     if not _ID.fullmatch(parts_id):
         raise _ended()
     with _all_uploads(root) as here, _ended_if_absent():
+        if here is None:
+            raise _ended()
         upload = os.open(_folder_of(place, parts_id), FOLDER, dir_fd=here)
         try:
             os.stat(RECORD, dir_fd=upload, follow_symlinks=False)
