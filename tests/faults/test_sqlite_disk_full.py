@@ -7,7 +7,7 @@ import os
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", disk], check=True)
 
 
+async def in_time(rounds: Iterable[Iterable[Awaitable[None]]]) -> None:
+    """Await all of each round at once, and demand that they end soon; of a round that the machine stood still in, that
+    they end before any wait for a lock would."""
+    took = []
+    for each in rounds:
+        begun = time.monotonic()
+        await asyncio.gather(*each)
+        took.append(time.monotonic() - begun)
+    assert sorted(took)[len(took) // 2] < 1
+    assert max(took) < 5
+
+
 async def test_a_full_disk_and_back(small_disk: Path) -> None:
     path, ballast = small_disk / "kist.db", small_disk / "ballast"
     ballast.write_bytes(bytes(2 << 20))
@@ -42,35 +54,34 @@ async def test_a_full_disk_and_back(small_disk: Path) -> None:
     refused: list[Exception] = []
 
     async def write() -> None:
-        file, begun = a_file(), time.monotonic()
+        file = a_file()
         try:
             await catalogue.commit(Add(file))
             made.append(file)
         except StoreFull as full:
             refused.append(full)
-        assert time.monotonic() - begun < 1
 
     async def remove(file: File) -> None:
-        begun = time.monotonic()
         await catalogue.commit(Swap(file, changed(file, state=FileState.REMOVED)), Add(a_doomed()), Add(an_entry()))
-        assert time.monotonic() - begun < 1
 
-    while len(refused) < 100:
-        await asyncio.gather(*(write() for _ in range(20)))
+    def writes() -> Iterator[list[Awaitable[None]]]:
+        while len(refused) < 100:
+            yield [write() for _ in range(20)]
+
+    await in_time(writes())
     for file in made:
         assert await catalogue.file(file.id) == file
     assert (await catalogue.files(FileQuery(visible_to="ann", limit=10))).next is not None
 
     half = len(made) // 2
-    for file in made[:half]:  # removing goes on, one after another and many at once
-        await remove(file)
-    await asyncio.gather(*map(remove, made[half:]))
+    await in_time([remove(file)] for file in made[:half])  # removing goes on, one after another and many at once
+    await in_time(map(remove, made[half + each :: 5]) for each in range(5))
     assert (await catalogue.files(FileQuery(visible_to="ann", limit=10))).items == ()
     assert len(await catalogue.doomed(START, 1000)) == min(len(made), 1000)
 
     refused.clear()
     ballast.unlink()  # somebody makes room, as the message says
-    await asyncio.gather(*(write() for _ in range(20)))
+    await in_time([write() for _ in range(20)] for _ in range(3))
     assert refused == []
     await catalogue.close()
 

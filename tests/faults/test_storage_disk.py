@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import subprocess
@@ -13,8 +14,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from tests.faults.rig.client import NoAnswer
-from tests.faults.rig.process import serving
+from tests.faults.rig.client import Answer, NoAnswer
+from tests.faults.rig.process import PATIENCE, Server, serving
 from tests.faults.rig.site import OLD, Site, disk_site
 
 from kist.testing.checker import Folder
@@ -80,7 +81,7 @@ def test_disk_full(cramped: Site) -> None:
             removed = client.remove(file_id)
             assert removed is not None
             assert removed.status == 204
-        give_up = time.monotonic() + 10
+        give_up = time.monotonic() + 30
         again = client.put("again", NEW)
         while again is None or again.status != 201:
             assert time.monotonic() < give_up
@@ -103,15 +104,19 @@ def test_disk_of_the_database_full(tmp_path: Path) -> None:
             client = site.client(server.url)
             ballast = disk / "ballast"
             fill(ballast)
-            status, number = 201, 0
-            while status == 201:
-                began = time.monotonic()
-                number += 1
-                answer = client.put(f"more {number}", NEW)
-                assert answer is not None
-                status = answer.status
-            assert status == 507
-            assert time.monotonic() - began < 1
+            numbers = itertools.count()
+
+            def timed_refusal() -> float:
+                status = 201
+                while status == 201:
+                    began = time.monotonic()
+                    answer = client.put(f"more {next(numbers)}", NEW)
+                    assert answer is not None
+                    status = answer.status
+                assert status == 507
+                return time.monotonic() - began
+
+            assert min(timed_refusal() for _ in range(3)) < 1
             assert client.content(site.kept).body == OLD
             assert client.call("GET", "/v1/files").status == 200
             ballast.unlink()
@@ -154,32 +159,52 @@ def test_object_spoilt(site: Site, spoil: str) -> None:
     assert [violation[:2] for violation in site.violations()] == ["I2"]
 
 
-@pytest.mark.parametrize(("seconds", "status"), [(2.0, 201), (9.0, 503)])
-def test_database_locked(site: Site, seconds: float, status: int) -> None:
-    """R10: another program that holds the lock is waited for, but not for ever; reads never wait."""
-    with serving(site.settings) as server, closing(sqlite3.connect(site.database, isolation_level=None)) as other:
-        client = site.client(server.url)
+@contextmanager
+def asked_while_locked(site: Site, server: Server) -> Iterator[tuple[threading.Thread, list[Answer | None]]]:
+    """Somebody puts a file, with the answer to come in the list, while another program holds the lock: for the length
+    of the block."""
+    client, answers = site.client(server.url), list[Answer | None]()
+    with closing(sqlite3.connect(site.database, isolation_level=None, timeout=PATIENCE)) as other:
         other.execute("BEGIN IMMEDIATE")
-        release = threading.Timer(seconds, lambda: None)
-        release.start()
-        answers = []
         asking = threading.Thread(target=lambda: answers.append(client.put("waiting", NEW)))
         asking.start()
-        assert client.content(site.kept).body == OLD
-        release.join()
+        assert client.content(site.kept).body == OLD, "reads never wait"
+        yield asking, answers
         other.execute("COMMIT")
-        asking.join()
-        answer = answers[0]
-        assert answer is not None
-        assert answer.status == status
-        if status == 503:
-            assert answer.json["code"] == "catalogue_busy"
-            assert int(answer.headers["retry-after"]) > 0
-        good = client.put("good", NEW)
-        assert good is not None
-        assert good.status == 201
-        assert server.stop() == 0
+    asking.join()
+
+
+def check_changes_go_on(site: Site, server: Server) -> None:
+    good = site.client(server.url).put("good", NEW)
+    assert good is not None
+    assert good.status == 201
+    assert server.stop() == 0
     check_recovery(site)
+
+
+def test_database_locked_for_a_while(site: Site) -> None:
+    """R10: another program that holds the lock is waited for; on a machine that pauses it may hold it for longer."""
+    with serving(site.settings) as server:
+        statuses: list[int | None] = []
+        while 201 not in statuses:
+            assert len(statuses) < 4
+            with asked_while_locked(site, server) as (asking, answers):
+                asking.join(2)
+                assert answers == [] or (answers[0] is not None and answers[0].status == 503)
+            statuses += [answer.status if answer else None for answer in answers]
+        check_changes_go_on(site, server)
+
+
+def test_database_locked_for_long(site: Site) -> None:
+    """R10: it is not waited for for ever."""
+    with serving(site.settings) as server:
+        with asked_while_locked(site, server) as (asking, answers):
+            asking.join(PATIENCE)
+            (answer,) = answers
+        assert answer is not None
+        assert (answer.status, answer.json["code"]) == (503, "catalogue_busy")
+        assert int(answer.headers["retry-after"]) > 0
+        check_changes_go_on(site, server)
 
 
 def test_two_servers_on_one_home(site: Site) -> None:

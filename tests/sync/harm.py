@@ -15,6 +15,7 @@ from kist.errors import LeaseLost
 from kist.model.changes import Keep, Swap
 from kist.model.content import Listed
 from kist.model.job import Act, Job, JobState, SyncOptions
+from kist.sync import journal
 from kist.testing.watched import Watch, watched
 from kist.working import Work
 
@@ -116,10 +117,12 @@ class Dying:
 
 
 async def killed(here: Scene, job: Job) -> Job:
-    """The job, whose worker was killed when it had sent some files and written down nothing of it."""
+    """The job, whose worker was killed when it had sent its files and written down nothing of it."""
     lease = await here.work.claimed(job, "killed")
-    with pytest.raises(LeaseLost):
-        await here.work.carry_out(Dying(lease))
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(journal, "BEAT", 3600.0)  # a beat would kill it when some are sent
+        with pytest.raises(LeaseLost):
+            await here.work.carry_out(Dying(lease))
     return await here.ports.catalogue.job(job.id)
 
 

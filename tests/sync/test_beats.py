@@ -12,7 +12,7 @@ from tests.acceptance.served import disk_settings
 from tests.sync.place import ROOT, Scene, scene
 
 from kist.jobs.lease import HeldLease
-from kist.model.job import JobState, StepState
+from kist.model.job import Job, JobState, StepState
 from kist.stores.disk import DiskStore
 from kist.sync import journal
 
@@ -48,32 +48,45 @@ async def test_a_beat_under_way_when_the_last_file_is_sent_loses_nothing(here: S
         assert {step.state for step in await here.steps(job)} == {StepState.DONE}
 
 
-@pytest.fixture
-def slow_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So slow that a cancel always comes before the end."""
-    put = DiskStore.put
+class Gate:
+    """Lets files through at all times but these: from when the job is far until it is asked to stop. So it never ends
+    before that."""
+
+    def __init__(self) -> None:
+        self.far, self.asked = asyncio.Event(), asyncio.Event()
+
+    def told(self, job: Job) -> None:
+        if job.progress.files > 20:
+            self.far.set()
+
+    async def passed(self) -> None:
+        await asyncio.sleep(0.05)
+        if self.far.is_set():
+            await self.asked.wait()
+
+
+@pytest.mark.usefixtures("always_beating")
+async def test_a_beat_under_way_when_the_job_is_cancelled_loses_nothing(
+    here: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, gate = DiskStore.put, Gate()
 
     async def slow(store: DiskStore, *what: Any, **more: Any) -> Any:
-        await asyncio.sleep(0.05)
+        await gate.passed()
         return await put(store, *what, **more)
 
     monkeypatch.setattr(DiskStore, "put", slow)
-
-
-@pytest.mark.usefixtures("always_beating", "slow_store")
-async def test_a_beat_under_way_when_the_job_is_cancelled_loses_nothing(here: Scene) -> None:
     for number in range(300):
         here.write(f"{number}")
     for count in range(5):
         job = await here.kist.jobs.start(ROOT, str(here.folder), f"{here.bucket}/{count}")
         lease = await here.work.claimed(job, "test")
         assert lease is not None
-        far = asyncio.Event()
-        running_job = asyncio.create_task(
-            here.work.carry_out(lease, lambda job, far=far: far.set() if job.progress.files > 20 else None)  # type: ignore[misc]
-        )
-        await far.wait()
+        gate = Gate()
+        running_job = asyncio.create_task(here.work.carry_out(lease, gate.told))
+        await gate.far.wait()
         await here.kist.jobs.cancel(ROOT, job.id)
+        gate.asked.set()
         assert (await running_job).state is JobState.CANCELLED
         sent = {key async for key in keys(here, f"{count}/")}
         done = {step.key for step in await here.steps(job) if step.state is StepState.DONE}

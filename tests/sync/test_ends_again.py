@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.acceptance.served import disk_settings
+from tests.servers.pauses import postgres_may_pause
 from tests.sync.place import ROOT, Scene, one, scene
 
 from kist.errors import BucketMissing, BucketNotEmpty, InProgress, NotAllowed
@@ -115,6 +117,14 @@ async def test_two_that_are_resumed_at_once(here: Scene, ends: tuple[str, str]) 
     assert sorted(type(each).__name__ for each in both) == ["InProgress", "Job"]
 
 
+@pytest.fixture
+def patient() -> Iterator[None]:
+    """This is not about how long the database may stand still."""
+    with postgres_may_pause():
+        yield
+
+
+@pytest.mark.usefixtures("patient")
 async def test_two_processes_on_one_database(database: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     settings = disk_settings(tmp_path / "home", KIST_DATABASE=database, KIST_SECRET=SECRET)

@@ -304,6 +304,8 @@ class Passage:
                 raise ConnectionResetError
             if self._is(Kind.SLOW):
                 await asyncio.sleep(len(block) / self._value)
+                if self._writer.is_closing():
+                    raise ConnectionResetError  # what has not passed when somebody leaves never does
             passed = end
             yield block
         if self._is(cut):
