@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -175,15 +174,13 @@ async def test_a_bucket_that_is_not_there(server: S3Server) -> None:
     await store.close()
 
 
-async def test_a_public_endpoint_where_nobody_listens(server: S3Server) -> None:
+async def test_a_public_endpoint_where_nobody_listens(server: S3Server, dead_port: int) -> None:
     bucket = new_bucket(server)
-    with socket.socket() as bound:  # so that nobody can listen there meanwhile
-        bound.bind(("127.0.0.1", 0))
-        store = in_loop(server, public_endpoint=f"http://127.0.0.1:{bound.getsockname()[1]}")
-        with pytest.raises(StoreUnavailable):
-            await store.probe(bucket, ())
-        assert await left(store, bucket) == []
-        await store.close()
+    store = in_loop(server, public_endpoint=f"http://127.0.0.1:{dead_port}")
+    with pytest.raises(StoreUnavailable):
+        await store.probe(bucket, ())
+    assert await left(store, bucket) == []
+    await store.close()
 
 
 @pytest.mark.parametrize(("minutes", "side"), [(10, "ahead of"), (-10, "behind")])

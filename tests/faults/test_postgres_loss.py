@@ -98,11 +98,9 @@ async def test_nothing_acknowledged_is_lost_when_the_server_is_stopped_under_loa
         assert len(found) <= counted == rows <= len(found) + unsure, "a file and its count come together or not at all"
 
 
-async def test_no_server_at_all() -> None:
-    with socket.socket() as bound:  # so that nobody else listens there
-        bound.bind(("127.0.0.1", 0))
-        address = read_url(f"postgresql://kist:x@127.0.0.1:{bound.getsockname()[1]}/kist")
-        await soon(TOLD_WITHIN, lambda: refused(open_catalogue(address, FakeClock())))
+async def test_no_server_at_all(dead_port: int) -> None:
+    address = read_url(f"postgresql://kist:x@127.0.0.1:{dead_port}/kist")
+    await soon(TOLD_WITHIN, lambda: refused(open_catalogue(address, FakeClock())))
 
 
 async def test_a_server_that_never_answers() -> None:
