@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import http.client
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ BUCKET = "door-bucket"
 UP = Place(BUCKET, ".kist/in/up é")
 MINUTE = timedelta(minutes=1)
 PAGE = "https://app.example"
+PATIENCE = 30.0
 
 
 @dataclass
@@ -92,6 +94,13 @@ class Doorway:
 
         root = self.store._root
         return drive(listed()) == [] and [path.name for path in (root / ".tmp").glob("*") if path.is_file()] == []
+
+    def nothing_soon(self) -> bool:
+        """``nothing``, once the server has noticed who has left."""
+        give_up = time.monotonic() + PATIENCE
+        while not self.nothing() and time.monotonic() < give_up:
+            time.sleep(0.02)
+        return self.nothing()
 
 
 def served(store: Callable[[str, FakeClock], Any], **options: Any) -> Iterator[tuple[str, FakeClock]]:
@@ -141,7 +150,7 @@ def md5_of(data: bytes) -> str:
 def begun(signed: SignedRequest, sent: bytes) -> http.client.HTTPConnection:
     """The request with the first bytes of its body."""
     url = urlsplit(signed.url)
-    connection = http.client.HTTPConnection(url.netloc, timeout=10)
+    connection = http.client.HTTPConnection(url.netloc, timeout=PATIENCE)
     connection.putrequest(signed.method, url.path)
     for name, value in signed.headers:
         connection.putheader(name, value)

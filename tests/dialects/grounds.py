@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 from tests.acceptance.served import Serve, Site, serving
 from tests.django_host.served import HOSTS, postgres_tables, under_asgi, under_wsgi
+from tests.servers.pauses import postgres_may_pause
 from tests.servers.server import PostgresServer
 
 KEPT_TO_ASGI = "the test reaches into the process that answers: under Django that is another"
@@ -29,7 +30,7 @@ class Ground(NamedTuple):
             yield ""
             return
         server: PostgresServer = request.getfixturevalue("postgres")
-        with postgres_tables(server.url) as url:
+        with postgres_tables(server.url) as url, postgres_may_pause():
             yield url
 
 

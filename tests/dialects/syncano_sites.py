@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -87,23 +87,29 @@ class Socket:
         assert answer.status == 200, answer.body
         return str(answer.json["link"])
 
+    def made(self, name: str) -> str:
+        """What ``make-links`` gives an admin for a name."""
+        return str(self.as_admin("make-links", fileNames=[name]).json["files"][name])
+
     def names(self, client: Client) -> set[tuple[str, str]]:
         """The files that a caller has, as the native API lists them: owner and name."""
         items = client.call("GET", "/v1/files?limit=1000").json["items"]
         return {(item["owner"], item["name"]) for item in items}
 
-    def lives(self, link: str, life: timedelta) -> bool:
-        """Whether a link that was just made is valid for so long; the disk store counts in whole seconds."""
-        return life - timedelta(seconds=3) <= self.life(link) <= life
+    def lives(self, life: timedelta, ask: Callable[[], str]) -> bool:
+        """Whether the link that ``ask`` gets is valid for so long from then on; signatures count in whole seconds."""
+        asked = datetime.now(UTC)
+        link = ask()
+        answered = datetime.now(UTC)
+        return asked + life - timedelta(seconds=2) < self.end(link) <= answered + life
 
-    def life(self, link: str) -> timedelta:
-        """How long a link is valid from when it was made."""
-        query = parse_qs(urlsplit(link).query)
-        if "X-Amz-Expires" in query:
-            return timedelta(seconds=int(query["X-Amz-Expires"][0]))
-        grant = self.site.kist.door.verify(link.rpartition("/")[2])
-        left = grant.expires_at - datetime.now(grant.expires_at.tzinfo)
-        return timedelta(seconds=round(left.total_seconds()))
+    def end(self, link: str) -> datetime:
+        """Until when a link is valid."""
+        query = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
+        if "X-Amz-Expires" not in query:
+            return self.site.kist.door.verify(link.rpartition("/")[2]).expires_at
+        signed = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return signed + timedelta(seconds=int(query["X-Amz-Expires"]))
 
 
 @contextlib.contextmanager

@@ -100,7 +100,7 @@ def test_a_body_that_is_cut_off(doorway: Doorway) -> None:
         connection.close()
     assert doorway.send(doorway.put(place=Place(BUCKET, "other")), b"hello").status == 200
     drive(doorway.store.erase(Place(BUCKET, "other")))
-    assert doorway.nothing()
+    assert doorway.nothing_soon()
 
 
 @pytest.mark.parametrize("signs_it", [True, False])

@@ -76,12 +76,11 @@ def test_links_are_signed_by_version_four_and_carry_nothing_else(socket: Socket)
 
 def test_how_long_links_live(socket: Socket) -> None:
     socket.link("short")
-    assert socket.lives(socket.as_ann("user-upload-link", name="short").json["link"], MINUTE)
-    assert socket.lives(socket.as_ann("user-read", name="short").json["link"], MINUTE)
-    assert socket.lives(socket.as_admin("admin-upload-link", name="free/short").json["link"], MINUTE)
-    assert socket.lives(socket.link("short"), HOUR)
-    made = socket.as_admin("make-links", fileNames=["ann/short"]).json
-    assert socket.lives(made["files"]["ann/short"], HOUR)
+    assert socket.lives(MINUTE, lambda: socket.as_ann("user-upload-link", name="short").json["link"])
+    assert socket.lives(MINUTE, lambda: socket.as_ann("user-read", name="short").json["link"])
+    assert socket.lives(MINUTE, lambda: socket.as_admin("admin-upload-link", name="free/short").json["link"])
+    assert socket.lives(HOUR, lambda: socket.link("short"))
+    assert socket.lives(HOUR, lambda: socket.made("ann/short"))
 
 
 @pytest.mark.parametrize("content", [BASE64, f"data:text/plain;base64,{BASE64}", f"data:;base64,{BASE64}"])
@@ -204,7 +203,7 @@ def test_what_lay_in_the_bucket_before_is_there_for_admins_alone(socket: Socket)
     made = socket.as_admin("make-links", fileNames=["ann/old.txt", "ann/absent", ".kist/x"]).json
     assert (set(made["files"]), len(made["errors"])) == ({"ann/old.txt"}, 2)
     assert socket.get(made["files"]["ann/old.txt"]) == b"old"
-    assert socket.lives(made["files"]["ann/old.txt"], HOUR)
+    assert socket.lives(HOUR, lambda: socket.made("ann/old.txt"))
     beside = socket.call("make-links", {**socket.ann, "fileNames": ["ann/old.txt"]}, headers=socket.admin).json
     assert beside["files"] == {}
 

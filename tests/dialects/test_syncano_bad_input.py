@@ -183,10 +183,16 @@ def test_queries_that_cannot_be_read(socket: Socket) -> None:
 )
 def test_json_bombs_cost_less_than_they_weigh(socket: Socket, bomb: bytes) -> None:
     for endpoint in ("user-upload", "make-links"):
-        began = time.process_time()  # the server runs in a thread of this process
-        answer = ask_raw(socket, endpoint, bomb)
-        assert answer.status in (400, 413)
-        assert time.process_time() - began < 0.5
+        # A machine that stands still may count that as processor time.
+        assert any(seconds_for(socket, endpoint, bomb) < 0.5 for _ in range(3))
+
+
+def seconds_for(socket: Socket, endpoint: str, bomb: bytes) -> float:
+    """The processor time of client and server, which runs in a thread of this process."""
+    began = time.process_time()
+    answer = ask_raw(socket, endpoint, bomb)
+    assert answer.status in (400, 413)
+    return time.process_time() - began
 
 
 def ask_raw(socket: Socket, endpoint: str, body: bytes) -> Answer:
@@ -244,13 +250,13 @@ class TestForms:
             assert socket.form("user-upload", [("name", "y"), large], headers=with_bearer).status == 200
 
 
-def test_the_store_is_down(tmp_path: Path, free_port: int) -> None:
-    nowhere = S3Server("nowhere", f"http://127.0.0.1:{free_port}", "key", "secret-secret")
+def test_the_store_is_down(tmp_path: Path, dead_port: int) -> None:
+    nowhere = S3Server("nowhere", f"http://127.0.0.1:{dead_port}", "key", "secret-secret")
     with serving(s3_settings(tmp_path, nowhere, KIST_DIALECTS="native,syncano")) as site:
         socket = Socket(site, "kist")
         for endpoint in ENDPOINTS:
             answer = ask(socket, endpoint, name="a-name", file=BASE64, fileNames=["a"])
             assert answer.status == 503, (endpoint, answer.body)
             assert "retry-after" in answer.headers
-            assert str(free_port) not in said(endpoint, answer)
+            assert str(dead_port) not in said(endpoint, answer)
         assert socket.call("user-read", {"name": "x"}).status == 401

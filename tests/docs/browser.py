@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 PROGRAM = "chromium"
-PATIENCE = 30.0
+PATIENCE = 60.0
 _QUIET = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--disable-extensions",

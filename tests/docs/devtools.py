@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -17,6 +18,12 @@ _PAUSE = 0.05
 _LOOKS = round(PATIENCE / _PAUSE)
 _PORT = "DevToolsActivePort"
 """The file of the profile in which the browser says where it listens."""
+_LEFT = re.compile("navigated|context")
+"""How the browser words that the page which was asked is no longer there."""
+
+
+class PageLeft(Exception):
+    """Another page has come in place of the one that was asked."""
 
 
 class Tab:
@@ -37,6 +44,8 @@ class Tab:
             if said.get("method") == "Runtime.exceptionThrown":
                 self.complaints.append(str(said["params"]["exceptionDetails"]))
             if said.get("id") == number:
+                if _LEFT.search(said.get("error", {}).get("message", "")):
+                    raise PageLeft(said["error"])
                 assert "error" not in said, said["error"]
                 return said["result"]
 
@@ -60,7 +69,10 @@ class Tab:
         raise AssertionError(f"it never came to this: {expression}")
 
     async def _unless_it_moves_on(self, expression: str) -> Any:
-        said = await self.send("Runtime.evaluate", expression=expression, returnByValue=True)
+        try:
+            said = await self.send("Runtime.evaluate", expression=expression, returnByValue=True)
+        except PageLeft:
+            return None
         return said["result"].get("value") if "exceptionDetails" not in said else None
 
     async def fill(self, **values: str) -> None:
@@ -91,6 +103,17 @@ async def _port(profile: Path) -> int:
     raise AssertionError("the browser did not come up")
 
 
+async def _address(session: aiohttp.ClientSession, port: int) -> str:
+    """Where the first tab is asked. The browser listens before it has opened one."""
+    for _ in range(_LOOKS):
+        answer = await session.get(f"http://127.0.0.1:{port}/json/list")
+        for page in await answer.json():
+            if page["type"] == "page":
+                return str(page["webSocketDebuggerUrl"])
+        await asyncio.sleep(_PAUSE)
+    raise AssertionError("the browser opened no tab")
+
+
 def _said(file: Path) -> int | None:
     text = file.read_text() if file.exists() else ""
     return int(text.split()[0]) if "\n" in text else None
@@ -101,11 +124,11 @@ async def tab(profile: Path) -> AsyncIterator[Tab]:
     """A tab of a browser with a new profile."""
     with opened("about:blank", profile, "--remote-debugging-port=0", "--remote-allow-origins=*"):
         port = await _port(profile)
-        async with aiohttp.ClientSession() as session:
-            found = await (await session.get(f"http://127.0.0.1:{port}/json/list")).json()
-            address = next(page["webSocketDebuggerUrl"] for page in found if page["type"] == "page")
-            async with session.ws_connect(address, max_msg_size=0) as socket:
-                opened_tab = Tab(socket)
-                await opened_tab.send("Page.enable")
-                await opened_tab.send("Runtime.enable")
-                yield opened_tab
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(await _address(session, port), max_msg_size=0) as socket,
+        ):
+            opened_tab = Tab(socket)
+            await opened_tab.send("Page.enable")
+            await opened_tab.send("Runtime.enable")
+            yield opened_tab

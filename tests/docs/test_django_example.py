@@ -24,6 +24,8 @@ PNG = bytes.fromhex(
     "84d6a9b70000000049454e44ae426082"
 )
 PASSWORD = "a llama of one's own"
+WEB = urllib3.PoolManager()
+"""Waits for answers as long as it takes, which ``urllib3.request`` does not."""
 NO_SETTINGS = re.compile(r"(KIST|AWS|MINIO|DJANGO)_")
 
 
@@ -70,7 +72,7 @@ async def page(farm: Farm, tmp_path: Path) -> AsyncIterator[Tab]:
 
 
 def test_who_opens_the_site_can_log_in_or_sign_up(farm: Farm) -> None:
-    answer = urllib3.request("GET", f"{farm.url}/")
+    answer = WEB.request("GET", f"{farm.url}/")
     assert answer.status == 200
     assert str(answer.url).startswith("/login/")
     assert b'href="/sign-up/"' in answer.data
@@ -116,26 +118,26 @@ def ann(farm: Farm) -> dict[str, str]:
 
 @pytest.mark.parametrize("mount", ["/s3-file-uploads/", "/api/s3-file-uploads/"])
 def test_the_calls_of_dabapps_document_work_in_it(farm: Farm, ann: dict[str, str], mount: str) -> None:
-    made = urllib3.request("POST", f"{farm.url}{mount}", json={"filename": "a.txt"}, headers=ann).json()
+    made = WEB.request("POST", f"{farm.url}{mount}", json={"filename": "a.txt"}, headers=ann).json()
     assert made["file_path"] == f"{mount}{made['id']}/"
     form = {**made["upload_form"]["fields"], "file": ("a.txt", b"bytes")}
-    assert urllib3.request("POST", made["upload_form"]["url"], fields=form).status == 204
-    done = urllib3.request("POST", made["complete_url"], headers=ann)
+    assert WEB.request("POST", made["upload_form"]["url"], fields=form).status == 204
+    done = WEB.request("POST", made["complete_url"], headers=ann)
     assert (done.status, done.json()) == (200, {"status": "COMPLETED"})
-    assert urllib3.request("GET", f"{farm.url}{made['file_path']}", headers=ann).data == b"bytes"
+    assert WEB.request("GET", f"{farm.url}{made['file_path']}", headers=ann).data == b"bytes"
     llama = {"name": "Lima", "file": made["id"]}
-    assert urllib3.request("POST", f"{farm.url}/api/llamas/", json=llama, headers=ann).status == 201
-    again = urllib3.request("POST", f"{farm.url}/api/llamas/", json=llama, headers=ann)
+    assert WEB.request("POST", f"{farm.url}/api/llamas/", json=llama, headers=ann).status == 201
+    again = WEB.request("POST", f"{farm.url}/api/llamas/", json=llama, headers=ann)
     assert again.json() == {"file": ["Another llama has this file."]}
 
 
 def test_the_calls_of_crowdbotics_document_work_in_it(farm: Farm, ann: dict[str, str]) -> None:
     service = f"{farm.url}/modules/s3-file-uploader/service"
     bucket = {"bucket": "anns-photos"}
-    assert urllib3.request("POST", f"{service}/bucket/create/", json=bucket, headers=ann).status == 201
-    listed = urllib3.request("GET", f"{service}/bucket/list/", headers=ann).json()
+    assert WEB.request("POST", f"{service}/bucket/create/", json=bucket, headers=ann).status == 201
+    listed = WEB.request("GET", f"{service}/bucket/list/", headers=ann).json()
     assert [one["Name"] for one in listed["Buckets"]] == ["anns-photos"]
-    assert urllib3.request("GET", f"{service}/bucket/list/").status == 401
+    assert WEB.request("GET", f"{service}/bucket/list/").status == 401
 
 
 def test_the_one_command_is_what_these_tests_run() -> None:

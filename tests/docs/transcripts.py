@@ -1,10 +1,10 @@
 """Console blocks of a page, carried out as a reader would, and what they show compared with what comes.
 
 A block of ``console`` is run unless a comment ``<!-- not run: why -->`` stands right before it. ``$ `` begins a
-command, ``> `` goes on with it, what follows is what it prints; a line ``…`` stands for any lines. ``make run``,
-``kist serve`` and ``uvicorn`` start a server that goes on beside the later commands until a line ``^C``. Commands run
-in one folder, and exported variables last. The server's port, the folder, ids, keys and times differ each time and are
-not compared.
+command, ``> `` goes on with it, what follows is what it prints; a line ``…`` stands for any lines, or none.
+``make run``, ``kist serve`` and ``uvicorn`` start a server that goes on beside the later commands until a line ``^C``.
+Commands run in one folder, and exported variables last. The server's port, the folder, ids, keys and times differ each
+time and are not compared.
 
 A page that does not start a server is followed beside one, with its admin's key as ``KEY``; a block of ``bash`` whose
 second line is ``# name.sh …`` lies there as that file.
@@ -18,7 +18,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,8 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.servers.daemon import free_port
 
 ROOT = Path(__file__).parents[2]
 READERS_FOLDER = "/home/ann/kist"
@@ -39,7 +40,7 @@ READERS_OWN = {
 """What pages show of variables that each reader fills in."""
 INTERRUPT = "^C"
 ANYTHING = "…"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 _BLOCK = re.compile(r"(?P<before>[^\n]*\n)?^```console\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
 _SCRIPT = re.compile(r"^```bash\n(?P<body>#!.*\n# (?P<name>[\w-]+\.sh) .*?)^```$", re.DOTALL | re.MULTILINE)
@@ -110,7 +111,7 @@ class Reader:
 
     def __init__(self, folder: Path, **variables: str) -> None:
         self.folder = folder
-        self.port = str(_free_port())
+        self.port = str(free_port())
         self._state = folder.parent / "exported"
         self._server: subprocess.Popen[str] | None = None
         self._variables = variables
@@ -198,8 +199,8 @@ def differs(step: Step, came: list[str]) -> str | None:
     shown, found = masked(step.shown), masked(came)
     if re.search(r"kist (put|get)\b", step.command):  # several at once: they end in any order
         shown, found = sorted(shown), sorted(found)
-    pattern = r"\n".join(r"[\s\S]*?" if line == ANYTHING else re.escape(line) for line in shown)
-    if re.fullmatch(pattern, "\n".join(found)):
+    pattern = "".join(r"(.*\n)*?" if line == ANYTHING else re.escape(line) + r"\n" for line in shown)
+    if re.fullmatch(pattern, "".join(f"{line}\n" for line in found)):
         return None
     return "\n".join([f"$ {step.command}", "shown:", *step.shown, "came:", *came])
 
@@ -259,12 +260,6 @@ def _followed(text: str, reader: Reader) -> list[_Followed]:
 def _shortened(line: str) -> str:
     line = re.sub(r"([\w-]{12})[\w-]{68,}\.[\w-]{43}", r"\1…", line)
     return re.sub(r"(kist_[0-9a-f]{16}_)[\w-]{43}", r"\1…", line)
-
-
-def _free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def main() -> None:
