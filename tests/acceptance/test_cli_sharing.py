@@ -36,7 +36,7 @@ def test_links(kist: Shell) -> None:
     assert len(set(urls)) == 2
     assert all("/l/" in url for url in urls)
     if "KIST_SERVER" in kist.environment:
-        with urllib.request.urlopen(urls[0], timeout=10) as answer:
+        with urllib.request.urlopen(urls[0], timeout=30) as answer:
             assert answer.read() in (b"a.txt", b"b.txt")
     listed = kist.json("link", "--ls")["items"]
     assert {link["url"] for link in listed} == set(urls)

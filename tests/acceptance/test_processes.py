@@ -19,6 +19,7 @@ import urllib3
 from tests.acceptance.test_cli_serve import PATIENT, Served, key_in, refused, served
 
 SECONDS = 30.0
+WEB = urllib3.PoolManager(timeout=SECONDS)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -125,7 +126,7 @@ def count(served: Served) -> int:
     headers = urllib3.make_headers(basic_auth=f":{key_in(served.greeting)}")
     number, after = 0, ""
     while True:
-        answer = urllib3.request("GET", f"{served.url}/v1/files?limit=1000{after}", headers=headers)
+        answer = WEB.request("GET", f"{served.url}/v1/files?limit=1000{after}", headers=headers)
         page = json.loads(answer.data)
         number += len(page["items"])
         if not page.get("next"):
@@ -198,11 +199,11 @@ def test_uses_of_links_are_counted_whichever_process_answered(many: Served, turn
     """More often than one of them writes down what all have counted."""
     headers = urllib3.make_headers(basic_auth=f":{key_in(many.greeting)}")
     body, type = urllib3.encode_multipart_formdata({"file": ("a.txt", b"data")})
-    file = urllib3.request("POST", f"{many.url}/v1/files", body=body, headers=headers | {"Content-Type": type}).json()
-    made = urllib3.request("POST", f"{many.url}/v1/links", json={"files": [file["id"]]}, headers=headers).json()
+    file = WEB.request("POST", f"{many.url}/v1/files", body=body, headers=headers | {"Content-Type": type}).json()
+    made = WEB.request("POST", f"{many.url}/v1/links", json={"files": [file["id"]]}, headers=headers).json()
     for _ in range(20):
         url = made["links"][file["id"]]["url"]
-        assert urllib3.request("GET", url, headers={"Connection": "close"}).status == 200
+        assert WEB.request("GET", url, headers={"Connection": "close"}).status == 200
     until(lambda: all(re.search(r"kist_link_uses_waiting\S* 0\.0\n", _metrics(many, headers)) for _ in range(20)))
 
 
@@ -235,7 +236,7 @@ def test_the_numbers_of_each_process_are_told_apart(many: Served) -> None:
 
 def _metrics(served: Served, headers: dict[str, str]) -> str:
     """Of whichever process answers."""
-    return urllib3.request("GET", f"{served.url}/metrics", headers=headers | {"Connection": "close"}).data.decode()
+    return WEB.request("GET", f"{served.url}/metrics", headers=headers | {"Connection": "close"}).data.decode()
 
 
 def test_they_do_not_outlive_the_one_that_started_them(many: Served) -> None:

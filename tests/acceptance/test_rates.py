@@ -41,7 +41,8 @@ def asked(servers: list[Served], times: int, headers: dict[str, str]) -> Counter
 
     def ask(number: int) -> int:
         url = servers[number % len(servers)].url
-        answer = urllib3.request("GET", f"{url}/v1/me", headers=headers | {"Connection": "close"}, retries=False)
+        closing = headers | {"Connection": "close"}
+        answer = urllib3.request("GET", f"{url}/v1/me", headers=closing, retries=False, timeout=30)
         if answer.status == 429:
             assert int(answer.headers["retry-after"]) > 0
         return answer.status

@@ -100,7 +100,7 @@ def delete() -> dict[str, Any]:
 def _content(row: Any) -> str | None:
     if row.file_upload_state != "COMPLETED":
         return None
-    return urllib3.request("GET", row.get_download_url()).data.decode()
+    return urllib3.request("GET", row.get_download_url(), timeout=30).data.decode()
 
 
 def _held() -> bool:

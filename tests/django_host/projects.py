@@ -68,7 +68,7 @@ def post(form: dict[str, Any], data: bytes, name: str = "a.txt") -> tuple[int, s
     body += _field("file", data, f'; filename="{name}"') + f"--{BOUNDARY}--\r\n".encode()
     kind = f"multipart/form-data; boundary={BOUNDARY}"
     if _is_elsewhere(form["url"]):
-        answer: Any = urllib3.request("POST", form["url"], body=body, headers={"content-type": kind})
+        answer: Any = urllib3.request("POST", form["url"], body=body, headers={"content-type": kind}, timeout=30)
         status, text = answer.status, answer.data
     else:
         answer = Client().generic("POST", form["url"], body, content_type=kind)
@@ -79,7 +79,7 @@ def post(form: dict[str, Any], data: bytes, name: str = "a.txt") -> tuple[int, s
 def got(url: str) -> bytes:
     """What a signed address gives, from the store or from this site."""
     if _is_elsewhere(url):
-        answer = urllib3.request("GET", url)
+        answer = urllib3.request("GET", url, timeout=30)
         assert answer.status == 200, answer.data
         return answer.data
     response = Client().get(url)

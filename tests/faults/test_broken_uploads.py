@@ -92,8 +92,8 @@ def break_many(site: Site, many: int, seed: int) -> None:
     """Round after round, each ended by SIGKILL with uploads under way."""
     for start in range(0, many, ROUND):
         with serving({**site.settings, "KIST_OPEN_UPLOADS": "100000"}, "--lease", "1", "--every", "0.3") as server:
-            client = site.client(server.url, timeout=10)
-            pool = urllib3.PoolManager(retries=False, timeout=5, maxsize=8)
+            client = site.client(server.url, timeout=30)
+            pool = urllib3.PoolManager(retries=False, timeout=30, maxsize=8)
             holder = Holder(pool)
             with ThreadPoolExecutor(8) as threads:
                 work = [threads.submit(break_one, client, holder, seed + start + at) for at in range(ROUND)]

@@ -84,7 +84,8 @@ def test_a_presigned_put_is_taken_as_it_was_signed_only(server: S3Server, bucket
 
 
 def _put(url: str, media_type: str) -> int:
-    answer = urllib3.request("PUT", url, headers={"content-type": media_type}, body=b"bytes", retries=False)
+    kind = {"content-type": media_type}
+    answer = urllib3.request("PUT", url, headers=kind, body=b"bytes", retries=False, timeout=30)
     return answer.status
 
 

@@ -58,7 +58,7 @@ def _gateway_admin(server: S3Server, method: str, facts: Mapping[str, str]) -> A
     signed = AWSRequest(method, url)
     S3SigV4Auth(Credentials(server.key, server.secret), "s3", server.region).add_auth(signed)
     request = urllib.request.Request(url, method=method, headers=dict(signed.headers.items()))
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
 
