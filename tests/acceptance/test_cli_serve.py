@@ -23,8 +23,6 @@ from kist.errors import Misconfigured
 from kist.settings import Settings, read_settings
 
 KIST = [sys.executable, "-m", "kist.cli"]
-PATIENT = {"PYTHONPATH": str(Path(__file__).parents[1] / "servers/patience")}
-"""In the environment of a Kist whose database may be held up: see there."""
 SECONDS = 30
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 import urllib3
-from tests.acceptance.test_cli_serve import PATIENT, Served, key_in, refused, served
+from tests.acceptance.test_cli_serve import Served, key_in, refused, served
+from tests.servers.pauses import PATIENT
 
 SECONDS = 30.0
 WEB = urllib3.PoolManager(timeout=SECONDS)

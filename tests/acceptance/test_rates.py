@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import urllib3
-from tests.acceptance.test_cli_serve import PATIENT, Served, key_in, served
+from tests.acceptance.test_cli_serve import Served, key_in, served
 from tests.acceptance.test_processes import until
+from tests.servers.pauses import PATIENT
 
 MOST = 60
 CALLERS = 8

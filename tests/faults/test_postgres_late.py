@@ -5,21 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from tests.servers.postgres import Cluster
+from tests.unit.asgi.toy import until
 
 PATIENCE = 60.0
 WORKERS = [pytest.param("1", id="one process"), pytest.param("2", id="two processes")]
-
-
-def wait_for_words(log: Path, words: str) -> None:
-    until = time.monotonic() + PATIENCE
-    while words not in log.read_text():
-        assert time.monotonic() < until, log.read_text()
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("workers", WORKERS)
@@ -42,7 +35,7 @@ def test_a_server_waits_for_its_database(cluster: Cluster, tmp_path: Path, worke
         ) as server,
     ):
         try:
-            wait_for_words(log, "not started yet: the database cannot be reached right now")
+            until(lambda: "not started yet: the database does not answer" in log.read_text())
             cluster.start()
             assert server.stdout is not None
             assert server.stdout.readline().startswith("Kist serves http://127.0.0.1:")

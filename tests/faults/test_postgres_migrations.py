@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import uuid
 
 import pytest
 from tests.servers.databases import ask, dropped, execute, locked, made, opened, waiting
+from tests.servers.pauses import PATIENT
 from tests.servers.server import PostgresServer
 from tests.servers.tapped import tapped
 
@@ -25,9 +27,8 @@ pytestmark = pytest.mark.usefixtures("patient")
 
 MIGRATE = """
 import asyncio, sys
-from kist.catalogues.postgresql import bring_up_to_date, connections
+from kist.catalogues.postgresql import bring_up_to_date
 from kist.system import SystemClock
-connections.CONNECT_PATIENCE = 20.0
 print(*asyncio.run(bring_up_to_date(sys.argv[1], SystemClock())))
 """
 ALL = tuple(known_migrations().values())
@@ -63,7 +64,9 @@ async def test_every_text_is_sorted_by_its_bytes(database: str) -> None:
 
 async def test_processes_that_start_at_once_apply_each_migration_once(database: str) -> None:
     def start() -> subprocess.Popen[str]:
-        return subprocess.Popen([sys.executable, "-c", MIGRATE, database], stdout=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            [sys.executable, "-c", MIGRATE, database], env=os.environ | PATIENT, stdout=subprocess.PIPE, text=True
+        )
 
     processes = [start() for _ in range(4)]
     said = await asyncio.gather(*(asyncio.to_thread(process.communicate) for process in processes))
@@ -83,7 +86,9 @@ async def test_a_process_that_is_killed_gives_up_its_lock(database: str) -> None
     await migrate(runner, FakeClock(), read_migrations()[:1])
     await runner.close()
     async with locked(database, "uploads"):
-        process = await asyncio.create_subprocess_exec(sys.executable, "-c", MIGRATE, database)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", MIGRATE, database, env=os.environ | PATIENT
+        )
         await waiting(database)
         process.send_signal(signal.SIGKILL)
         await process.wait()

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from tests.faults.rig.process import PATIENCE, REPOSITORY
 from tests.servers.databases import ask
+from tests.servers.pauses import PATIENT
 
 from kist.app import assemble
 from kist.jobs.worker import AT_ONCE
@@ -48,7 +49,7 @@ def workers(environment: dict[str, str], log: Path, *failpoints: str) -> Iterato
     """Worker processes, one for each of ``failpoints``, whose every call of the store takes a while, and is written
     down."""
     command = [sys.executable, "-m", "tests.faults.crash.worker", str(log), "--lease", "8", "--slow", "0.1"]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("KIST_")} | environment
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("KIST_")} | environment | PATIENT
     processes = [
         subprocess.Popen(
             command,

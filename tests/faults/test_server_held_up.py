@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
 import pytest
 from tests.faults.rig.pauses import unless_held_up
 from tests.servers.daemon import suspended
-from tests.unit.asgi.toy import Raw, until
+from tests.unit.asgi.toy import Raw, refuses, until
 
 ROOT = Path(__file__).parents[2]
 ASK = ("GET /v1/things/x HTTP/1.1", "Host: k", "Authorization: Bearer ann")
@@ -87,12 +85,5 @@ def test_one_that_came_while_it_stops_is_answered() -> None:
     with serving("notice") as (process, url), connected(url) as raws:
         assert process.stdin is not None
         process.stdin.close()
-        until(lambda: is_refused(url))
+        until(lambda: refuses(url))
         ask_all(raws, process)
-
-
-def is_refused(url: str) -> bool:
-    address = urlsplit(url)
-    with suppress(ConnectionRefusedError), socket.create_connection((address.hostname, address.port)):
-        return False
-    return True

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.unit.asgi.toy import PATIENT, Raw, ToyKist, served, until
+from tests.unit.asgi.toy import PATIENT, Raw, ToyKist, refuses, served, until
 
 from kist.asgi.exchange import READ_HIGH
 from kist.errors import Incomplete
@@ -186,14 +186,7 @@ class Child:
     def stop_listening(self) -> None:
         """Stop it, and come back when it takes no more connections."""
         self.stop()
-        until(self._refuses)
-
-    def _refuses(self) -> bool:
-        try:
-            Raw(self.url).socket.close()
-        except ConnectionRefusedError:
-            return True
-        return False
+        until(lambda: refuses(self.url))
 
 
 def begin_upload(raw: Raw) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from kist.catalogues.postgresql import connections, pulse, runner
 
 PATIENCE = 30.0
+PATIENT = {"PYTHONPATH": str(Path(__file__).parent / "patience")}
+"""In the environment of another process, the same for its catalogues."""
 
 
 @contextmanager

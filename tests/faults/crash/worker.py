@@ -10,7 +10,6 @@ import asyncio
 import dataclasses
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -62,15 +61,6 @@ async def main(arguments: argparse.Namespace) -> None:
     await kist.close()
 
 
-def patient() -> AbstractContextManager[None]:
-    """A PostgreSQL that stands still for some seconds, if there is one, is waited for."""
-    if "KIST_DATABASE" not in os.environ:
-        return nullcontext()
-    from tests.servers.pauses import postgres_may_pause
-
-    return postgres_may_pause()
-
-
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("log", help="file to which a line is written for each call of the store that succeeded")
@@ -83,5 +73,4 @@ def read_arguments() -> argparse.Namespace:
 
 if __name__ == "__main__":
     log_to(sys.stderr)
-    with patient():
-        asyncio.run(main(read_arguments()))
+    asyncio.run(main(read_arguments()))

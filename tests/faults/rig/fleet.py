@@ -17,6 +17,7 @@ from tests.faults.rig.client import Client
 from tests.faults.rig.process import PATIENCE, REPOSITORY
 from tests.faults.rig.site import Site
 from tests.servers.daemon import free_port
+from tests.servers.pauses import PATIENT
 
 PROCESSES = 2
 SETTLE = 0.2
@@ -29,7 +30,7 @@ class Program:
     def __init__(self, site: Site, name: str, *arguments: str, says: str) -> None:
         self._environment = {each: value for each, value in os.environ.items() if not each.startswith("KIST_")}
         self._environment |= site.settings | {"KIST_HOME": str(site.home.with_name(name)), "PYTHONUNBUFFERED": "1"}
-        self._environment |= {"PYTHONPATH": str(REPOSITORY / "tests" / "servers" / "patience")}
+        self._environment |= PATIENT
         self._arguments = arguments
         self._says = says
         self.log = site.home.with_name(f"{name}.log")

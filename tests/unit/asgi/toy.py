@@ -175,6 +175,15 @@ def until(true: Callable[[], object], seconds: float = 30) -> None:
         time.sleep(0.01)
 
 
+def refuses(url: str) -> bool:
+    """Whether no new connection is taken there."""
+    try:
+        Raw(url).socket.close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 class Raw:
     """A socket that says exactly what it is told to."""
 
